@@ -1,0 +1,39 @@
+# Everything a newcomer needs: `make serve` and `make test`. Needs git, make and Python >= 3.11 (with venv).
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+# The CPU build of torch is enough for the tests; set TORCH to choose another.
+TORCH ?= torch==2.13.0
+
+BASE := .venv
+DEV := .venv-dev
+
+.PHONY: serve test lint clean
+
+serve: $(BASE)/.installed
+	$(BASE)/bin/olfactory serve --host $(HOST) --port $(PORT)
+
+test: $(DEV)/.installed
+	$(DEV)/bin/python -m pytest
+
+lint: $(DEV)/.installed
+	$(DEV)/bin/ruff format --check
+	$(DEV)/bin/ruff check
+	$(DEV)/bin/mypy
+
+# The base environment predicts and serves, without torch. Bytecode is left to be made when it is first needed.
+$(BASE)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "olfactory-transformer needs Python >= 3.11")'
+	$(PYTHON) -m venv $(BASE)
+	$(BASE)/bin/pip install --quiet --disable-pip-version-check --no-compile -e .
+	@touch $@
+
+$(DEV)/.installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "olfactory-transformer needs Python >= 3.11")'
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(BASE) $(DEV) build dist .pytest_cache .mypy_cache .ruff_cache
