@@ -1,0 +1,150 @@
+"""The frozen values that pass between the parts: what a model is, and what it says of a molecule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from olfactory_transformer.core.errors import ModelForeign
+
+DEFAULT_DILUTION = 1e-3  # volume fraction; the most frequent in Keller & Vosshall (2016)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything needed to build the network and to read its outputs.
+
+    Parameters
+    ----------
+    words : tuple of str
+        Odour descriptors, in the order of the model's output.
+    ratings : tuple of str
+        Columns of the ratings head (Keller 2016), of which `intensity` and `valence` are named in predictions.
+    width, layers, heads, feedforward : int
+        Size of the transformer.
+    embedding : int
+        Coordinates of the odour map.
+    dropout : float
+        While training.
+    name, version : str
+        Of the trained model.
+    temperature : float
+        Divides the words' logits before the sigmoid; fitted on held-out folds.
+    thresholds : tuple of float
+        A word is a primary note when its probability reaches its threshold; one a word, chosen on held-out
+        folds. Empty: 0.5 for all.
+    """
+
+    words: tuple[str, ...]
+    ratings: tuple[str, ...] = ()
+    width: int = 192
+    layers: int = 6
+    heads: int = 8
+    feedforward: int = 384
+    embedding: int = 256
+    dropout: float = 0.1
+    name: str = "unnamed"
+    version: str = "0"
+    temperature: float = 1.0
+    thresholds: tuple[float, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the configuration as JSON-ready values."""
+        return {"type": "OlfactoryTransformer", **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Build from JSON values; ModelForeign if they are not those of a model of this kind."""
+        if values.get("type") != "OlfactoryTransformer":
+            raise ModelForeign(
+                f"config.json: type is {values.get('type')!r}, expected 'OlfactoryTransformer'"
+            )
+        known = {f.name for f in fields(cls)}
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "type"}
+        if unknown := sorted(given.keys() - known):
+            raise ModelForeign(f"config.json: unknown keys {unknown}; written by a newer version?")
+        if not given.get("words"):
+            raise ModelForeign("config.json: 'words' is missing or empty")
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class ScentPrediction:
+    """What a molecule smells like.
+
+    Parameters
+    ----------
+    primary_notes : tuple of str
+        The words whose probability reaches their own threshold, most probable first.
+    intensity : float or None
+        Perceived intensity at `dilution`, 0 (none) to 10 (extremely strong).
+    smiles, canonical_smiles : str
+        As given, and what was predicted.
+    words : mapping of str to float
+        Probability of every word, 0-1.
+    dilution : float
+        Volume fraction, 0-1, at which intensity and pleasantness are meant.
+    pleasantness : float or None
+        At `dilution`, 0 (extremely unpleasant) over 5 (neutral) to 10 (extremely pleasant).
+    log_inverse_threshold : float or None
+        log10(1 / ODT), ODT the odour detection threshold in ppm (v/v) in air; larger smells at less.
+    odorless_probability : float or None
+        Probability that people smell nothing, 0-1.
+    confidence : float or None
+        Expected share of `primary_notes` that a reference description of this molecule names, 0-1: the mean of
+        their calibrated probabilities. Without any primary note, the highest probability of a word.
+    warnings : tuple of str
+        What was changed in the input and what the model has not seen.
+    model_version : str
+        Name and version of the model that said so.
+
+    Examples
+    --------
+    >>> ScentPrediction(primary_notes=("vanilla",), intensity=5.0).intensity
+    5.0
+    """
+
+    primary_notes: tuple[str, ...] = ()
+    intensity: float | None = None
+    smiles: str = ""
+    canonical_smiles: str = ""
+    words: Mapping[str, float] = field(default_factory=dict)
+    dilution: float = DEFAULT_DILUTION
+    pleasantness: float | None = None
+    log_inverse_threshold: float | None = None
+    odorless_probability: float | None = None
+    confidence: float | None = None
+    warnings: tuple[str, ...] = ()
+    model_version: str = ""
+
+    @property
+    def threshold_ppm(self) -> float | None:
+        """Odour detection threshold in ppm (v/v) in air.
+
+        >>> ScentPrediction(log_inverse_threshold=3.0).threshold_ppm
+        0.001
+        """
+        if self.log_inverse_threshold is None or not math.isfinite(self.log_inverse_threshold):
+            return None
+        return float(10.0**-self.log_inverse_threshold)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        values = asdict(self)
+        values["primary_notes"], values["warnings"] = list(self.primary_notes), list(self.warnings)
+        values["words"] = dict(self.words)
+        values["threshold_ppm"] = self.threshold_ppm
+        return values
+
+    def __str__(self) -> str:
+        from olfactory_transformer.core.render import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        """Show itself in a notebook."""
+        from olfactory_transformer.core.render import html
+
+        return html(self)

@@ -1,0 +1,161 @@
+"""Every error this package raises on purpose.
+
+    OlfactoryError
+    ├── MoleculeError (ValueError)      a text that is not a molecule we can take
+    │   ├── NotText                     not a str
+    │   ├── EmptyMolecule               nothing but white space
+    │   ├── MoleculeTooLong             more characters than the limit
+    │   ├── ForbiddenCharacter          control, non-ASCII or markup character
+    │   ├── TrailingText                "CCO name"
+    │   ├── UnparsableMolecule          SMILES syntax, valence or aromaticity
+    │   ├── NoAtoms                     no heavy atom left
+    │   ├── WildcardAtom                "*" or an R group
+    │   ├── TooManyAtoms                more heavy atoms than the limit
+    │   └── TooManyRings                more ring closures than the limit
+    ├── ModelError                      a model folder that cannot be used
+    │   ├── ModelNotFound
+    │   ├── ModelForeign                not written by this package, or another format version
+    │   └── ModelCorrupt                truncated or altered: a hash does not match
+    ├── DataError (ValueError)          a training or evaluation file with wrong contents
+    ├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
+    ├── SettingsError (ValueError)      a setting with a value that is not allowed
+    └── MissingExtra (ImportError)      an optional dependency is not installed
+"""
+
+from __future__ import annotations
+
+
+class OlfactoryError(Exception):
+    """Root of all errors raised on purpose by this package."""
+
+
+def shown(text: object, width: int = 60) -> str:
+    """Return `text` as a short, printable, ASCII quotation for a message.
+
+    >>> shown("C" * 100, width=10)
+    "'CCCCCCCCCC'..."
+    """
+    if not isinstance(text, str):
+        return type(text).__name__
+    return ascii(text[:width]) + ("..." if len(text) > width else "")
+
+
+class MoleculeError(OlfactoryError, ValueError):
+    """A text that cannot be taken as a molecule.
+
+    Parameters
+    ----------
+    got : str
+        What was found, short and printable.
+    expected : str
+        What would have been accepted.
+    position : int or None
+        Index (from 0) of the character of the text at fault, where it can be told.
+    """
+
+    code = "molecule"
+
+    def __init__(self, got: str, expected: str, position: int | None = None) -> None:
+        self.got, self.expected, self.position = got, expected, position
+        where = "" if position is None else f" at character {position + 1}"
+        super().__init__(f"{got}{where}; expected {expected}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process borders when molecules are read by workers.
+        return type(self), (self.got, self.expected, self.position)
+
+
+class NotText(MoleculeError):
+    """The input is not a string."""
+
+    code = "not-text"
+
+
+class EmptyMolecule(MoleculeError):
+    """The input has no characters but white space."""
+
+    code = "empty"
+
+
+class MoleculeTooLong(MoleculeError):
+    """The input has more characters than the limit."""
+
+    code = "too-long"
+
+
+class ForbiddenCharacter(MoleculeError):
+    """The input has a character that no SMILES has."""
+
+    code = "forbidden-character"
+
+
+class TrailingText(MoleculeError):
+    """Something follows the SMILES after white space."""
+
+    code = "trailing-text"
+
+
+class UnparsableMolecule(MoleculeError):
+    """The parser refused the SMILES: its syntax, a valence, or its aromaticity."""
+
+    code = "unparsable"
+
+
+class NoAtoms(MoleculeError):
+    """No heavy atom is left."""
+
+    code = "no-atoms"
+
+
+class WildcardAtom(MoleculeError):
+    """The SMILES has an atom that stands for any atom."""
+
+    code = "wildcard-atom"
+
+
+class TooManyAtoms(MoleculeError):
+    """More heavy atoms than the limit."""
+
+    code = "too-many-atoms"
+
+
+class TooManyRings(MoleculeError):
+    """More independent rings than the limit."""
+
+    code = "too-many-rings"
+
+
+class ModelError(OlfactoryError):
+    """A model folder that cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """No such folder or bundled model."""
+
+
+class ModelForeign(ModelError):
+    """The folder was not written by this package, or by a version it cannot read."""
+
+
+class ModelCorrupt(ModelError):
+    """A file is missing, truncated or altered: its hash does not match the manifest."""
+
+
+class DataError(OlfactoryError, ValueError):
+    """A data file whose contents are not what its task needs."""
+
+
+class FileFormatError(OlfactoryError, ValueError):
+    """A molecule file of unknown or broken format."""
+
+
+class SettingsError(OlfactoryError, ValueError):
+    """A setting with a value that is not allowed."""
+
+
+class MissingExtra(OlfactoryError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+    def __init__(self, extra: str, what: str) -> None:
+        super().__init__(f"{what} needs an optional part: pip install 'olfactory-transformer[{extra}]'")
+        self.extra = extra

@@ -1,0 +1,1 @@
+"""Runtimes that turn checked input into predictions."""

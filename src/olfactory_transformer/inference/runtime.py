@@ -1,0 +1,120 @@
+"""Running the network with ONNX Runtime, in batches of similar length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from olfactory_transformer.core.cpu import cpu_limit
+from olfactory_transformer.core.errors import ModelCorrupt
+from olfactory_transformer.model.tokenizer import MoleculeTokens, collate
+
+Floats = npt.NDArray[np.float32]
+# Molecules are padded to these lengths: few shapes, so that the memory ONNX Runtime keeps for each stays small.
+LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 200)
+_LARGEST_BATCH = 128
+_PAIRS = 400_000  # B x N x N; the attention bias takes 200 bytes a pair
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawOutputs:
+    """The network's outputs for M molecules; see `model.transformer.Outputs` for units.
+
+    Parameters
+    ----------
+    embedding : ndarray (M, E)
+    words : ndarray (M, words)
+        Logits.
+    ratings : ndarray (M, ratings)
+    threshold, odorless : ndarray (M, 1)
+    """
+
+    embedding: Floats
+    words: Floats
+    ratings: Floats
+    threshold: Floats
+    odorless: Floats
+
+
+def padded_length(atoms: int) -> int:
+    """Return the length a molecule is padded to.
+
+    >>> padded_length(13), padded_length(500)
+    (16, 500)
+    """
+    return next((length for length in LENGTHS if length >= atoms), atoms)
+
+
+def plan(lengths: Sequence[int]) -> list[list[int]]:
+    """Group molecules into batches: equal padded length, bounded size.
+
+    >>> plan([3, 30, 5])
+    [[0, 2], [1]]
+    """
+    groups: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        groups.setdefault(padded_length(length), []).append(index)
+    batches = []
+    for length, members in sorted(groups.items()):
+        size = max(1, min(_LARGEST_BATCH, _PAIRS // length**2))
+        batches += [members[i : i + size] for i in range(0, len(members), size)]
+    return batches
+
+
+class OnnxRuntime:
+    """The network of a model folder, run by ONNX Runtime on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        The `model.onnx` of a verified folder.
+    threads : int or None
+        None: as many as affinity and the cgroup's quota allow.
+
+    Raises
+    ------
+    ModelCorrupt
+        ONNX Runtime cannot read the file.
+    """
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or cpu_limit()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Idle threads sleep at once instead of spinning: a server has other work for the processor.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its errors share no base class but Exception
+            raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
+
+    def run(self, tokens: Sequence[MoleculeTokens], log_dilutions: Floats) -> RawOutputs:
+        """Predict M molecules, each at a dilution.
+
+        Parameters
+        ----------
+        tokens : sequence of MoleculeTokens, M of them
+        log_dilutions : ndarray of float32, (M,)
+            log10 of the volume fraction.
+        """
+        parts: list[list[Floats]] = []
+        order: list[int] = []
+        for members in plan([len(t) for t in tokens]):
+            batch = collate([tokens[i] for i in members], padded_length(len(tokens[members[0]])))
+            inputs = {
+                "atoms": batch.atoms,
+                "relations": batch.relations,
+                "log_dilution": log_dilutions[members].astype(np.float32),
+            }
+            parts.append(self._session.run(None, inputs))
+            order += members
+        if not parts:
+            return RawOutputs(*(np.zeros((0, o.shape[1]), np.float32) for o in self._session.get_outputs()))
+        back = np.argsort(order)
+        return RawOutputs(*(np.concatenate(output)[back] for output in zip(*parts, strict=True)))

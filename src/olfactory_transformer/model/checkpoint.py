@@ -1,0 +1,63 @@
+"""Saving and loading a model folder (see `folder`): safetensors and JSON, checked against the manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from olfactory_transformer.core.config import ModelConfig
+from olfactory_transformer.core.errors import ModelCorrupt
+from olfactory_transformer.model.folder import read_json, resolve, verify, write_json, write_manifest
+from olfactory_transformer.model.onnx_export import export_onnx
+from olfactory_transformer.model.tokenizer import MoleculeTokenizer
+from olfactory_transformer.model.transformer import OlfactoryTransformer
+
+WEIGHTS = "model.safetensors"
+
+
+def save(model: OlfactoryTransformer, folder: str | Path, card: str = "") -> None:
+    """Write config, weights, tokenizer, ONNX graph, model card and manifest into `folder`.
+
+    Parameters
+    ----------
+    model : OlfactoryTransformer
+    folder : str or Path
+        Made if missing.
+    card : str
+        The model card, Markdown.
+    """
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    config = model.config
+    write_json(path / "config.json", config.as_dict())
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    save_file(tensors, path / WEIGHTS, {"format": "pt"})
+    MoleculeTokenizer().save_pretrained(path)
+    export_onnx(model, path / "model.onnx")
+    (path / "README.md").write_text(card or f"# {config.name}\n\nNo model card was given.\n", encoding="utf-8")
+    write_manifest(path)
+
+
+def load(model: str | Path) -> OlfactoryTransformer:
+    """Load a model folder, or a bundled model by its name, for inference.
+
+    Raises
+    ------
+    ModelNotFound, ModelForeign, ModelCorrupt
+        See `folder`.
+    """
+    path = resolve(model)
+    verify(path)
+    MoleculeTokenizer.from_pretrained(path)
+    network = OlfactoryTransformer(ModelConfig.from_dict(read_json(path / "config.json")))
+    try:
+        tensors = load_file(path / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise ModelCorrupt(f"{path / WEIGHTS}: not readable ({error})") from None
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelCorrupt(f"{path / WEIGHTS}: does not fit config.json ({error})") from None
+    return network.eval()

@@ -1,0 +1,205 @@
+"""The whole network: a transformer over atoms, with the structure of the molecule in its attention.
+
+Every atom is a token; a readout token gathers the molecule. What atom i is to atom j (a kind of bond, or how many
+bonds apart) adds a learned bias to their attention, one a head and layer, as in Graphormer (Ying et al. 2021,
+arXiv:2106.05234), so no positions are needed and the order of the atoms does not matter.
+
+Shapes: B molecules, N atoms (padded), T = N + 1 tokens, F atom features, H heads, L layers, D width, E embedding.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from olfactory_transformer.core.config import ModelConfig
+from olfactory_transformer.model import vocabulary as voc
+from olfactory_transformer.model.heads import BinaryHead, DilutionHead, RegressionHead
+
+_SUM_SCALE = 16.0  # atoms; keeps the summed readout near unit size for odorants
+
+
+class Outputs(NamedTuple):
+    """What the network says of B molecules.
+
+    Parameters
+    ----------
+    embedding : Tensor, (B, E)
+        Coordinates on the odour map.
+    words : Tensor, (B, words)
+        Logits of the odour descriptors.
+    ratings : Tensor, (B, ratings)
+        Panel ratings at the dilution given, on the scale of the training file (0-100).
+    threshold : Tensor, (B, 1)
+        log10(1 / ODT), ODT in ppm (v/v).
+    odorless : Tensor, (B, 1)
+        Logit.
+    """
+
+    embedding: Tensor
+    words: Tensor
+    ratings: Tensor
+    threshold: Tensor
+    odorless: Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with a bias for each pair of tokens."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """x (B, T, D), bias (B, H, T, T) with a large negative number at padded keys -> (B, T, D)."""
+        B, T, D = x.shape
+        qkv = self.qkv(x).view(B, T, 3, self.heads, D // self.heads)  # (B, T, 3, H, D/H)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, H, T, D/H)
+        scores = q @ k.transpose(-1, -2) * (D // self.heads) ** -0.5 + bias  # (B, H, T, T)
+        weights = self.dropout(scores.softmax(-1))
+        mixed = (weights @ v).transpose(1, 2).reshape(B, T, D)
+        return self.out(mixed)  # type: ignore[no-any-return]
+
+
+class Layer(nn.Module):
+    """Attention, then two dense layers; normalised before each, as in GPT-2."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.norm_attention = nn.LayerNorm(config.width)
+        self.attention = Attention(config)
+        self.norm_dense = nn.LayerNorm(config.width)
+        self.dense = nn.Sequential(
+            nn.Linear(config.width, config.feedforward),
+            nn.GELU(),
+            nn.Linear(config.feedforward, config.width),
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """x (B, T, D) -> (B, T, D)."""
+        x = x + self.dropout(self.attention(self.norm_attention(x), bias))
+        x = x + self.dropout(self.dense(self.norm_dense(x)))
+        return x
+
+
+class OlfactoryTransformer(nn.Module):
+    """A molecule's tokens in, its smell out.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Size and outputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from olfactory_transformer.core.config import ModelConfig
+    >>> model = OlfactoryTransformer(ModelConfig(words=("fruity", "green"), ratings=("intensity",))).eval()
+    >>> atoms = torch.full((2, 3, 7), 2, dtype=torch.uint8)
+    >>> relations = torch.ones((2, 3, 3), dtype=torch.uint8)
+    >>> out = model(atoms, relations, torch.tensor([-3.0, -3.0]))
+    >>> tuple(out.words.shape), tuple(out.embedding.shape)
+    ((2, 2), (2, 256))
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        D, E = config.width, config.embedding
+        self.atom_embedding = nn.Embedding(voc.atom_codes(), D, padding_idx=voc.PAD)
+        self.readout = nn.Parameter(torch.randn(D) * 0.02)
+        self.relation_bias = nn.Embedding(len(voc.RELATIONS), config.layers * config.heads)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(D)
+        self.to_embedding = nn.Linear(2 * D, E)
+        self.norm_embedding = nn.LayerNorm(E)
+        self.words = BinaryHead(E, len(config.words), config.dropout)
+        self.ratings = DilutionHead(E, len(config.ratings), config.dropout)
+        self.threshold = RegressionHead(E, 1, config.dropout)
+        self.odorless = BinaryHead(E, 1, config.dropout)
+        nn.init.normal_(self.atom_embedding.weight, std=0.2)
+        nn.init.zeros_(self.relation_bias.weight)
+
+    def encode(self, atoms: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the molecules' coordinates and the atoms' states.
+
+        Parameters
+        ----------
+        atoms : Tensor of uint8, (B, N, F)
+        relations : Tensor of uint8, (B, N, N)
+
+        Returns
+        -------
+        (Tensor, Tensor)
+            (B, E) and (B, N, D); states of padded atoms mean nothing.
+        """
+        L, H = self.config.layers, self.config.heads
+        present = atoms[..., 0] != voc.PAD  # (B, N)
+        x = self.atom_embedding(atoms.int()).sum(-2)  # (B, N, F, D) -> (B, N, D)
+        readout = self.readout.expand(x.shape[0], 1, -1)
+        x = torch.cat([readout, x], 1)  # (B, T, D)
+        bias = self.relation_bias(self._with_readout(relations, present).int())  # (B, T, T, L*H)
+        bias = bias.masked_fill(~_keys(present)[:, None, :, None], -1e4)
+        B, T = x.shape[:2]
+        biases = bias.view(B, T, T, L, H).permute(3, 0, 4, 1, 2)  # (L, B, H, T, T)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, biases[index])
+        x = self.norm(x)
+        states = x[:, 1:]  # (B, N, D)
+        # The sum makes additive properties (mass, volatility) easy, which attention, being a mean, makes hard.
+        total = (states * present[..., None]).sum(1) / _SUM_SCALE  # (B, D)
+        joined = torch.cat([x[:, 0], total], -1)  # (B, 2D)
+        return self.norm_embedding(self.to_embedding(joined)), states
+
+    @staticmethod
+    def _with_readout(relations: Tensor, present: Tensor) -> Tensor:
+        """(B, N, N) -> (B, T, T): relations to and from the readout token, which comes first."""
+        code = {name: voc.RELATIONS.index(name) for name in ("readout>atom", "atom>readout", "readout")}
+        there = present.to(torch.uint8)  # (B, N); a relation with padding stays 0
+        column = (there * code["atom>readout"])[:, :, None]  # (B, N, 1)
+        first = torch.cat([torch.full_like(there[:, :1], code["readout"]), there * code["readout>atom"]], 1)
+        return torch.cat([first[:, None, :], torch.cat([column, relations], 2)], 1)
+
+    def forward(self, atoms: Tensor, relations: Tensor, log_dilution: Tensor) -> Outputs:
+        """Predict B molecules, each at a dilution.
+
+        Parameters
+        ----------
+        atoms : Tensor of uint8, (B, N, F)
+        relations : Tensor of uint8, (B, N, N)
+        log_dilution : Tensor of float, (B,)
+            log10 of the volume fraction, for the ratings alone.
+        """
+        embedding, _ = self.encode(atoms, relations)
+        return Outputs(
+            embedding,
+            self.words(embedding),
+            self.ratings(embedding, log_dilution),
+            self.threshold(embedding),
+            self.odorless(embedding),
+        )
+
+    @classmethod
+    def from_pretrained(cls, model: str | Path) -> OlfactoryTransformer:
+        """Load a model folder, or a bundled model by its name; see `checkpoint.load`."""
+        from olfactory_transformer.model.checkpoint import load
+
+        return load(model)
+
+    def save_pretrained(self, folder: str | Path, card: str = "") -> None:
+        """Write a model folder; see `checkpoint.save`."""
+        from olfactory_transformer.model.checkpoint import save
+
+        save(self, folder, card)
+
+
+def _keys(present: Tensor) -> Tensor:
+    """(B, N) -> (B, T): the readout token is always there."""
+    return torch.cat([torch.ones_like(present[:, :1]), present], 1)
