@@ -1,0 +1,142 @@
+"""`olfactory pretrain`, `olfactory train` and `olfactory cross-validate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from olfactory_transformer.core.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from olfactory_transformer.train.fit import FitConfig
+    from olfactory_transformer.train.tasks import TrainingSet
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Data folder, with molecules/. [default: OLFACTORY_DATA_DIR]")
+]
+TrunkOption = Annotated[
+    Path | None, typer.Option("--trunk", help="Pre-trained trunk; without it, all of the network starts afresh.")
+]
+EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="[default: the recipe's]")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness.")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto (a GPU where there is one), cpu or cuda.")]
+
+
+def pretrain(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run; trunk.safetensors is written there.")],
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    limit: Annotated[int | None, typer.Option("--limit", min=64, help="Only so many structures.")] = None,
+) -> None:
+    """Pre-train the trunk on unlabelled structures. Killed, it goes on where it was when called again."""
+    _needs_torch("olfactory pretrain")
+    from olfactory_transformer.train import pretrain as recipe
+
+    fitted = recipe.pretrain(out, recipe.default_model(), _with(recipe.DEFAULTS, epochs, seed, device), limit)
+    typer.echo(f"{out / recipe.TRUNK}: {fitted.epochs} epochs", err=True)
+
+
+def train(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run; the model is written to OUT/model.")],
+    data: DataOption = None,
+    trunk: TrunkOption = None,
+    fold: Annotated[
+        int | None, typer.Option("--fold", min=0, max=4, help="Fold to hold out and score. [default: none]")
+    ] = None,
+    patience: Annotated[
+        int, typer.Option("--patience", min=0, help="Stop early after so many epochs without gain on --fold; 0: never.")
+    ] = 0,
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    decisions: Annotated[
+        Path | None, typer.Option("--decisions", help="Temperature and thresholds from `olfactory cross-validate`.")
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Of the model.")] = "unnamed",
+    model_version: Annotated[str, typer.Option("--model-version", help="Of the model.")] = "0",
+) -> None:
+    """Fine-tune on the labelled sets and write a model folder. Killed, it goes on where it was when called again."""
+    _needs_torch("olfactory train")
+    if patience and fold is None:
+        raise typer.BadParameter("early stopping needs a fold to watch: give --fold", param_hint="--patience")
+    from dataclasses import replace
+
+    from olfactory_transformer.train import finetune as recipe
+    from olfactory_transformer.train import shipping
+
+    labelled = _read(data)
+    config = recipe.model_config(labelled, name, model_version)
+    chosen = shipping.read_decisions(decisions, len(config.words)) if decisions else None
+    model, fitted = recipe.finetune(
+        labelled,
+        out,
+        trunk=trunk,
+        model=config,
+        config=replace(_with(recipe.DEFAULTS, epochs, seed, device), patience=patience),
+        hold_out=fold,
+    )
+    shipping.ship(model, out / "model", _command(), chosen)
+    scored = f", macro AUROC {fitted.score:.4f} on fold {fold} (epoch {fitted.epoch})" if fold is not None else ""
+    typer.echo(f"{out / 'model'}: {fitted.epochs} epochs{scored}", err=True)
+
+
+def cross_validate(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the runs; decisions.json is written there.")],
+    data: DataOption = None,
+    trunk: TrunkOption = None,
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = "auto",
+    report: Annotated[Path | None, typer.Option("--report", help="Markdown page to write.")] = None,
+) -> None:
+    """Train one network a fold, score each on the fold it has not seen, and choose the notes' thresholds."""
+    _needs_torch("olfactory cross-validate")
+    from olfactory_transformer.train import cross_validate as cv
+    from olfactory_transformer.train import finetune, shipping
+    from olfactory_transformer.train.report import cross_validation_page
+
+    labelled = _read(data)
+    config = _with(finetune.DEFAULTS, epochs, seed, device)
+    oof = cv.out_of_fold(labelled, out, trunk, finetune.model_config(labelled), config, lambda s: typer.echo(s, err=True))
+    scores = cv.score(labelled, oof)
+    shipping.write_decisions(out / "decisions.json", scores.decisions, shipping.headline(scores))
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        page = cross_validation_page(scores, _command(), shipping.commit(), seed, str(config))
+        report.write_text(page, encoding="utf-8")
+    for what, figure in shipping.headline(scores).items():
+        typer.echo(f"{what}: {figure}")
+
+
+def _needs_torch(command: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise MissingExtra("train", f"`{command}`")
+
+
+def _read(data: Path | None) -> TrainingSet:
+    from olfactory_transformer.settings import Settings
+    from olfactory_transformer.train.read import read_training_set
+
+    folder = data if data is not None else Settings().olfactory_data_dir
+    found = read_training_set(folder)
+    if found.refused:
+        smiles, reason = found.refused[0]
+        typer.echo(f"{len(found.refused)} rows left out; the first, {smiles!r}: {reason}", err=True)
+    return found
+
+
+def _with(defaults: FitConfig, epochs: int | None, seed: int, device: str) -> FitConfig:
+    from dataclasses import replace
+
+    return replace(defaults, epochs=epochs or defaults.epochs, seed=seed, device=device)
+
+
+def _command() -> str:
+    """Return the command line as a person would type it."""
+    return " ".join(["olfactory", *sys.argv[1:]])

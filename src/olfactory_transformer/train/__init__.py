@@ -1,0 +1,1 @@
+"""Data → fit → evaluate → export. Needs the `train` extra; nothing that serves imports it."""

@@ -1,0 +1,188 @@
+"""Score a model folder on a file with the columns of a training file."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from olfactory_transformer.core.errors import DataError, MoleculeError
+from olfactory_transformer.inference.predictor import ScentPredictor
+from olfactory_transformer.inference.runtime import RawOutputs
+from olfactory_transformer.model.tokenizer import MoleculeTokens
+from olfactory_transformer.molecules import read_molecule
+from olfactory_transformer.train.metrics import LabelScores, label_scores, pearson, r_squared
+from olfactory_transformer.train.read import Row, number, read_rows
+
+Table = npt.NDArray[np.float64]
+DEFAULT_DILUTION = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationTask:
+    """A kind of file that can be scored.
+
+    Parameters
+    ----------
+    name : str
+        As given to `--task`; that of the training file.
+    columns : tuple of str or None
+        Truth and predictions; None: every column that the model has a word or rating of.
+    needs : tuple of str
+        Columns the file must have.
+    """
+
+    name: str
+    columns: tuple[str, ...] | None
+    needs: tuple[str, ...] = ("smiles",)
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        EvaluationTask("gs_lf", None),
+        EvaluationTask("keller2016", None, ("smiles", "dilution")),
+        EvaluationTask("abraham2012", ("log_inv_odt",)),
+        EvaluationTask("mayhew2022", ("odorous",)),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What a model predicted for a file, and how well.
+
+    Parameters
+    ----------
+    columns : tuple of str
+    rows : list of dict
+        The file's rows, in its order.
+    predicted : ndarray (R, C)
+        In the truth's units, probabilities for yes/no labels; NaN where the molecule could not be read.
+    errors : dict of int to str
+        Row -> why its molecule could not be read.
+    labels : LabelScores or None
+        For yes/no labels, where the file has the truth.
+    figures : dict of str to float
+        Other scores, by name.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+    predicted: Table
+    errors: dict[int, str]
+    labels: LabelScores | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def write(self, path: Path) -> None:
+        """Write the predictions as CSV: the rows' SMILES (and dilution), then the columns."""
+        kept = [name for name in ("smiles", "dilution") if self.rows and name in self.rows[0]]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([*kept, *self.columns])
+            for row, values in zip(self.rows, self.predicted, strict=True):
+                cells = ["" if math.isnan(v) else format(v, ".6g") for v in values]
+                writer.writerow([*(row[name] for name in kept), *cells])
+
+
+def evaluate(
+    predictor: ScentPredictor, data: Path, task: str = "gs_lf", fold: int | None = None, samples: int = 1000
+) -> Evaluation:
+    """Predict every row of a file and score what has a truth.
+
+    Parameters
+    ----------
+    predictor : ScentPredictor
+    data : Path
+        CSV with the columns of the task's training file; without truth columns, it is only predicted.
+    task : str
+        One of `TASKS`.
+    fold : int or None
+        Only the rows with this value in the `fold` column.
+    samples : int
+        Bootstrap samples.
+
+    Raises
+    ------
+    DataError
+        The file lacks a column, or has no row of that fold; or the task is unknown.
+    """
+    if task not in TASKS:
+        raise DataError(f"task: got {task!r}, expected one of {', '.join(TASKS)}")
+    kind = TASKS[task]
+    rows = read_rows(data, [*kind.needs, *(["fold"] if fold is not None else [])])
+    if fold is not None:
+        rows = [row for row in rows if row["fold"] == str(fold)]
+    if not rows:
+        raise DataError(f"{data}: no rows" + (f" of fold {fold}" if fold is not None else ""))
+    columns = kind.columns or _shared_columns(predictor, rows[0], task)
+    predicted, errors = _predict(predictor, rows, task, columns)
+    result = Evaluation(columns, rows, predicted, errors)
+    truth = _truth(rows, task, columns)
+    if truth is None:
+        return result
+    readable = np.isfinite(predicted[:, 0])
+    return _scored(result, task, truth[readable], predicted[readable], samples)
+
+
+def _shared_columns(predictor: ScentPredictor, row: Row, task: str) -> tuple[str, ...]:
+    """Return the file's columns that the model predicts, or all of the model's if the file has no truth."""
+    known = predictor.config.words if task == "gs_lf" else predictor.config.ratings
+    return tuple(name for name in row if name in known) or known
+
+
+def _predict(
+    predictor: ScentPredictor, rows: list[Row], task: str, columns: Sequence[str]
+) -> tuple[Table, dict[int, str]]:
+    tokens: list[MoleculeTokens] = []
+    where: list[int] = []
+    errors: dict[int, str] = {}
+    for index, row in enumerate(rows):
+        try:
+            tokens.append(predictor.tokenizer(read_molecule(row["smiles"], predictor.limits)))
+            where.append(index)
+        except MoleculeError as error:
+            errors[index] = str(error)
+    dilution = [float(rows[i].get("dilution") or DEFAULT_DILUTION) for i in where]
+    raw = predictor.runtime.run(tokens, np.log10(np.array(dilution, np.float32)))
+    table = np.full((len(rows), len(columns)), np.nan)
+    table[where] = _columns_of(predictor, raw, task, columns)
+    return table, errors
+
+
+def _columns_of(predictor: ScentPredictor, raw: RawOutputs, task: str, columns: Sequence[str]) -> Table:
+    config = predictor.config
+    if task == "gs_lf":
+        return predictor.probabilities(raw)[:, [config.words.index(name) for name in columns]]
+    if task == "keller2016":
+        return raw.ratings[:, [config.ratings.index(name) for name in columns]].astype(np.float64)
+    if task == "abraham2012":
+        return raw.threshold.astype(np.float64)
+    return 1 - 1 / (1 + np.exp(-raw.odorless.astype(np.float64)))  # odorous
+
+
+def _truth(rows: list[Row], task: str, columns: Sequence[str]) -> Table | None:
+    if task == "mayhew2022":
+        if "odor.class" not in rows[0]:
+            return None
+        return np.array([[float(row["odor.class"] == "Odor")] for row in rows])
+    if any(name not in rows[0] for name in columns):
+        return None
+    return np.array([[number(row[name]) for name in columns] for row in rows])
+
+
+def _scored(result: Evaluation, task: str, truth: Table, predicted: Table, samples: int) -> Evaluation:
+    labels: LabelScores | None = None
+    figures: dict[str, float] = {}
+    if task in ("gs_lf", "mayhew2022"):
+        labels = label_scores(result.columns, truth, predicted, samples)
+    elif task == "abraham2012":
+        figures = {"R2": r_squared(truth[:, 0], predicted[:, 0]), "r": pearson(truth[:, 0], predicted[:, 0])}
+    else:
+        figures = {name: pearson(truth[:, i], predicted[:, i]) for i, name in enumerate(result.columns)}
+    return Evaluation(result.columns, result.rows, result.predicted, result.errors, labels, figures)

@@ -1,0 +1,148 @@
+"""Unlabelled structures to pre-train on, with targets computed by RDKit.
+
+The structures are the real compounds listed by the `chemicals` package (Bell et al.): molecules that are sold or
+measured, which odorants resemble more than they do drug candidates. The targets are RDKit's descriptors
+(as normal quantiles) and Morgan count fingerprints (radius 2); Tb is the boiling point where the package has one.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rdkit import Chem, rdBase
+from rdkit.Chem import Descriptors, rdFingerprintGenerator
+from scipy.special import ndtri
+
+from olfactory_transformer.core.cpu import cpu_limit
+from olfactory_transformer.core.errors import MissingExtra, MoleculeError
+from olfactory_transformer.model.tokenizer import MoleculeTokenizer
+from olfactory_transformer.molecules import MoleculeLimits, read_molecule
+from olfactory_transformer.train.progress import track
+from olfactory_transformer.train.tasks import Task, TrainingSet
+
+FINGERPRINT_BITS = 1024
+_LIMITS = MoleculeLimits(length=200, heavy_atoms=32, rings=8)
+_ELEMENTS = {5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53}
+_COUNT_CEILING = 3  # counts above this say little more
+
+
+def listed_compounds() -> dict[str, float]:
+    """Return SMILES of the compounds of the `chemicals` package -> boiling point in K (NaN if unknown)."""
+    spec = find_spec("chemicals")
+    if spec is None or spec.origin is None:
+        raise MissingExtra("train", "pre-training")
+    root = Path(spec.origin).parent
+    boiling: dict[str, float] = {}
+    with (root / "Phase Change" / "Yaws Boiling Points.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            boiling[row["CAS"]] = float(row["Tb"])
+    found: dict[str, float] = {}
+    for part in ("small", "large"):
+        path = root / "Identifiers" / f"chemical identifiers pubchem {part}.tsv"
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                cells = line.rstrip("\n").split("\t", 5)
+                if len(cells) > 4:
+                    found.setdefault(cells[4], boiling.get(cells[1], math.nan))
+    return found
+
+
+def _described(smiles: str) -> tuple[str, npt.NDArray[np.float32], npt.NDArray[np.uint8]] | None:
+    """Return canonical SMILES, descriptors and fingerprint of a compound, or None for one unlike an odorant."""
+    try:
+        molecule = read_molecule(smiles, _LIMITS)
+    except MoleculeError:
+        return None
+    mol = molecule.rdmol
+    numbers = {atom.GetAtomicNum() for atom in mol.GetAtoms()}
+    if 6 not in numbers or numbers - _ELEMENTS or Chem.GetFormalCharge(mol):
+        return None
+    with rdBase.BlockLogs(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = np.array([function(mol) for _, function in Descriptors.descList], np.float64)
+        generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=FINGERPRINT_BITS)
+        counts = generator.GetCountFingerprintAsNumPy(mol)
+    return (
+        molecule.smiles,
+        np.where(np.isfinite(values), values, np.nan).astype(np.float32),
+        np.minimum(counts, _COUNT_CEILING).astype(np.uint8),
+    )
+
+
+def normal_quantiles(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Map each column to the normal distribution by its ranks; ties share their mean rank, NaN stays NaN.
+
+    >>> normal_quantiles(np.array([[1.0], [2.0], [2.0], [9.0]], np.float32)).round(2).ravel().tolist()
+    [-1.15, 0.0, 0.0, 1.15]
+    """
+    result = np.full(values.shape, np.nan, np.float32)
+    for column in range(values.shape[1]):
+        known = np.isfinite(values[:, column])
+        unique, inverse, count = np.unique(values[known, column], return_inverse=True, return_counts=True)
+        if len(unique) < 2:
+            continue
+        middle = (np.cumsum(count) - count / 2) / count.sum()
+        result[known, column] = ndtri(middle)[inverse]
+    return result
+
+
+def describe(structures: dict[str, float], workers: int) -> Iterator[tuple[object, float]]:
+    """Yield `_described` of every structure with its boiling point, computed by worker processes."""
+    with ProcessPoolExecutor(workers) as pool:
+        yield from zip(pool.map(_described, structures, chunksize=500), structures.values(), strict=True)
+
+
+def read_structures(cache: Path, limit: int | None = None) -> TrainingSet:
+    """Return the pre-training set, computed once and kept in `cache` (a NumPy archive without pickle).
+
+    Parameters
+    ----------
+    cache : Path
+    limit : int or None
+        Take only so many of the listed compounds, when computing.
+    """
+    if not cache.is_file():
+        _write_cache(cache, limit)
+    with np.load(cache, allow_pickle=False) as stored:
+        smiles = [str(s) for s in stored["smiles"]]
+        descriptors, counts, boiling = stored["descriptors"], stored["counts"], stored["boiling"]
+    tokenizer = MoleculeTokenizer()
+    tokens = [tokenizer(read_molecule(s)) for s in smiles]
+    rows = np.arange(len(smiles))
+    known = np.flatnonzero(np.isfinite(boiling))
+    names = tuple(name for name, _ in Descriptors.descList)
+    tasks = [
+        Task("descriptors", "regression", names, rows, descriptors, weight=1.0),
+        Task("fingerprint", "binary", tuple(map(str, range(counts.shape[1]))), rows, counts, weight=5.0),
+        Task("boiling", "regression", ("Tb",), known, boiling[known, None], weight=0.3),
+    ]
+    return TrainingSet(smiles, tokens, np.zeros(len(smiles), np.int64), tasks)
+
+
+def _write_cache(cache: Path, limit: int | None) -> None:
+    structures = dict(islice(listed_compounds().items(), limit))
+    seen: dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], float]] = {}
+    for result, boiling in track(describe(structures, cpu_limit()), len(structures), "describing structures"):
+        if result is not None:
+            smiles, values, counts = result  # type: ignore[misc]
+            seen.setdefault(smiles, (values, counts, boiling))
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    temporary = cache.with_suffix(".part.npz")
+    np.savez_compressed(
+        temporary,
+        smiles=np.array(list(seen)),
+        descriptors=normal_quantiles(np.array([v for v, _, _ in seen.values()])),
+        counts=np.array([c for _, c, _ in seen.values()]),
+        boiling=np.array([b for _, _, b in seen.values()], np.float32),
+    )
+    os.replace(temporary, cache)
