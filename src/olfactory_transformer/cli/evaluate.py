@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 def evaluate(
     data: Annotated[Path, typer.Option("--data", help="CSV with the columns of the task's training file.")],
     model: Annotated[str, typer.Option("--model", help="Model folder or bundled model.")] = DEFAULT_MODEL,
-    task: Annotated[str, typer.Option("--task", help="gs_lf, keller2016, abraham2012 or mayhew2022.")] = "gs_lf",
-    fold: Annotated[int | None, typer.Option("--fold", help="Only rows with this `fold`. [default: all]")] = None,
-    predictions: Annotated[Path | None, typer.Option("--predictions", help="CSV to write, row by row.")] = None,
+    task: Annotated[
+        str, typer.Option("--task", help="gs_lf, keller2016, abraham2012 or mayhew2022.")
+    ] = "gs_lf",
+    fold: Annotated[
+        int | None, typer.Option("--fold", help="Only rows with this `fold`. [default: all]")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option("--predictions", help="CSV to write, row by row.")
+    ] = None,
     samples: Annotated[int, typer.Option("--samples", min=0, help="Bootstrap samples.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -54,7 +60,9 @@ def _print_table(result: Evaluation) -> None:
     if result.labels is not None:
         scores = result.labels
         for word in sorted(scores.words, key=lambda w: -w.auroc):
-            typer.echo(f"{word.word:<16} {word.positives:5d}  AUROC {word.auroc:.3f}  AP {word.average_precision:.3f}")
+            typer.echo(
+                f"{word.word:<16} {word.positives:5d}  AUROC {word.auroc:.3f}  AP {word.average_precision:.3f}"
+            )
         typer.echo(f"macro AUROC {scores.macro_auroc}")
         typer.echo(f"macro average precision {scores.macro_average_precision}")
     for name, figure in result.figures.items():

@@ -18,7 +18,8 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder, with molecules/. [default: OLFACTORY_DATA_DIR]")
 ]
 TrunkOption = Annotated[
-    Path | None, typer.Option("--trunk", help="Pre-trained trunk; without it, all of the network starts afresh.")
+    Path | None,
+    typer.Option("--trunk", help="Pre-trained trunk; without it, all of the network starts afresh."),
 ]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="[default: the recipe's]")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness.")]
@@ -26,7 +27,9 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto (a GPU where t
 
 
 def pretrain(
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run; trunk.safetensors is written there.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of the run; trunk.safetensors is written there.")
+    ],
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
@@ -48,13 +51,17 @@ def train(
         int | None, typer.Option("--fold", min=0, max=4, help="Fold to hold out and score. [default: none]")
     ] = None,
     patience: Annotated[
-        int, typer.Option("--patience", min=0, help="Stop early after so many epochs without gain on --fold; 0: never.")
+        int,
+        typer.Option(
+            "--patience", min=0, help="Stop early after so many epochs without gain on --fold; 0: never."
+        ),
     ] = 0,
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     decisions: Annotated[
-        Path | None, typer.Option("--decisions", help="Temperature and thresholds from `olfactory cross-validate`.")
+        Path | None,
+        typer.Option("--decisions", help="Temperature and thresholds from `olfactory cross-validate`."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Of the model.")] = "unnamed",
     model_version: Annotated[str, typer.Option("--model-version", help="Of the model.")] = "0",
@@ -80,7 +87,9 @@ def train(
         hold_out=fold,
     )
     shipping.ship(model, out / "model", _command(), chosen)
-    scored = f", macro AUROC {fitted.score:.4f} on fold {fold} (epoch {fitted.epoch})" if fold is not None else ""
+    scored = (
+        f", macro AUROC {fitted.score:.4f} on fold {fold} (epoch {fitted.epoch})" if fold is not None else ""
+    )
     typer.echo(f"{out / 'model'}: {fitted.epochs} epochs{scored}", err=True)
 
 
@@ -101,7 +110,9 @@ def cross_validate(
 
     labelled = _read(data)
     config = _with(finetune.DEFAULTS, epochs, seed, device)
-    oof = cv.out_of_fold(labelled, out, trunk, finetune.model_config(labelled), config, lambda s: typer.echo(s, err=True))
+    oof = cv.out_of_fold(
+        labelled, out, trunk, finetune.model_config(labelled), config, lambda s: typer.echo(s, err=True)
+    )
     scores = cv.score(labelled, oof)
     shipping.write_decisions(out / "decisions.json", scores.decisions, shipping.headline(scores))
     if report is not None:

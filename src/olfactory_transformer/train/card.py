@@ -9,10 +9,20 @@ from olfactory_transformer.train.report import table
 from olfactory_transformer.train.sources import SOURCES
 
 # The files the base model is trained on.
-_TRAINED_ON = ("gs_lf", "keller2016", "dravnieks1985", "abraham2012", "mayhew2022", "dream2025_single", "aux_")
+_TRAINED_ON = (
+    "gs_lf",
+    "keller2016",
+    "dravnieks1985",
+    "abraham2012",
+    "mayhew2022",
+    "dream2025_single",
+    "aux_",
+)
 
 
-def model_card(config: ModelConfig, parameters: int, command: str, commit: str, figures: Mapping[str, str]) -> str:
+def model_card(
+    config: ModelConfig, parameters: int, command: str, commit: str, figures: Mapping[str, str]
+) -> str:
     """Return the card as Markdown.
 
     Parameters

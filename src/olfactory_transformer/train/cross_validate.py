@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,9 @@ def out_of_fold(
             rows = np.flatnonzero(fold[task.name] == held_out)
             dilution = None if task.log_dilution is None else task.log_dilution[rows]
             predictions[task.name][rows] = predict(network, data, task.molecule[rows], dilution)[task.name]
-        tell(f"fold {held_out}: {fitted.epochs} epochs, macro AUROC {fitted_score(data, predictions, held_out):.4f}")
+        tell(
+            f"fold {held_out}: {fitted.epochs} epochs, macro AUROC {fitted_score(data, predictions, held_out):.4f}"
+        )
     return OutOfFold(predictions, fold)
 
 
@@ -137,7 +140,8 @@ def score(data: TrainingSet, oof: OutOfFold, samples: int = 1000) -> CrossValida
     ratings, threshold, odorless = (data.task(name) for name in ("ratings", "threshold", "odorless"))
     return CrossValidated(
         folds=tuple(
-            label_scores(words.columns, truth[fold == k], logits[fold == k], samples, seed=k) for k in range(FOLDS)
+            label_scores(words.columns, truth[fold == k], logits[fold == k], samples, seed=k)
+            for k in range(FOLDS)
         ),
         pooled=label_scores(words.columns, truth, logits, samples),
         decisions=decisions,
@@ -166,10 +170,15 @@ def _confidence(
     right = (truth * chosen)[named].sum(1) / count
     edges = [0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0]
     bands = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (stated >= low) & (stated < high)
         if inside.any():
             bands.append(
-                (f"{low:.1f}-{high:.1f}", int(inside.sum()), float(stated[inside].mean()), float(right[inside].mean()))
+                (
+                    f"{low:.1f}-{high:.1f}",
+                    int(inside.sum()),
+                    float(stated[inside].mean()),
+                    float(right[inside].mean()),
+                )
             )
     return tuple(bands)

@@ -26,7 +26,7 @@ class Decisions:
 
 def sigmoid(x: Floats) -> npt.NDArray[np.float64]:
     """Return 1 / (1 + exp(-x)) without overflow."""
-    return 0.5 * (1 + np.tanh(np.asarray(x, np.float64) / 2))
+    return np.asarray(0.5 * (1 + np.tanh(np.asarray(x, np.float64) / 2)), np.float64)
 
 
 def cross_entropy(truth: Floats, logits: Floats) -> float:
@@ -37,7 +37,9 @@ def cross_entropy(truth: Floats, logits: Floats) -> float:
 def fit_temperature(truth: Floats, logits: Floats) -> float:
     """Return the temperature with the least cross entropy (Guo et al. 2017), between 0.25 and 4."""
     found = minimize_scalar(
-        lambda log_t: cross_entropy(truth, logits / np.exp(log_t)), bounds=(np.log(0.25), np.log(4)), method="bounded"
+        lambda log_t: cross_entropy(truth, logits / np.exp(log_t)),
+        bounds=(np.log(0.25), np.log(4)),
+        method="bounded",
     )
     return float(np.exp(found.x))
 
@@ -58,7 +60,9 @@ def fit_thresholds(truth: Floats, probability: Floats) -> tuple[float, ...]:
     """
     by_threshold = np.array([f1(truth, probability >= t) for t in _GRID])  # (grid, C)
     pooled_hits = [(truth * (probability >= t)).sum() for t in _GRID]
-    pooled = np.array([2 * h / (truth.sum() + (probability >= t).sum()) for h, t in zip(pooled_hits, _GRID, strict=True)])
+    pooled = np.array(
+        [2 * h / (truth.sum() + (probability >= t).sum()) for h, t in zip(pooled_hits, _GRID, strict=True)]
+    )
     positives = truth.sum(0)
     trust = positives / (positives + _PRIOR)  # (C,)
     objective = trust * by_threshold + (1 - trust) * pooled[:, None]

@@ -24,7 +24,9 @@ Floats = npt.NDArray[np.float32]
 DEFAULTS = FitConfig(epochs=25, batch_size=64, learning_rate=5e-4, weight_decay=0.05, ema=0.995)
 
 
-def model_config(data: TrainingSet, name: str = "unnamed", version: str = "0", dropout: float = 0.2) -> ModelConfig:
+def model_config(
+    data: TrainingSet, name: str = "unnamed", version: str = "0", dropout: float = 0.2
+) -> ModelConfig:
     """Return the configuration of a network for the tasks of `data`."""
     words, ratings = data.task("words").columns, data.task("ratings").columns
     return ModelConfig(words=words, ratings=ratings, name=name, version=version, dropout=dropout)
@@ -77,7 +79,9 @@ def finetune(
     learner.set_statistics(data.tasks, molecules)
     run = Run(learner, config, folder)
     run.resume()
-    validate = _validator(data, hold_out) if hold_out is not None and (score_epochs or config.patience) else None
+    validate = (
+        _validator(data, hold_out) if hold_out is not None and (score_epochs or config.patience) else None
+    )
     fitted = run.fit(data, molecules, validate)
     return learner.model.eval(), fitted
 

@@ -76,7 +76,9 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def batches(lengths: npt.NDArray[np.int64], molecules: Molecules, size: int, rng: np.random.Generator) -> list[Molecules]:
+def batches(
+    lengths: npt.NDArray[np.int64], molecules: Molecules, size: int, rng: np.random.Generator
+) -> list[Molecules]:
     """Shuffle into batches of similar length: sorted within windows of 20 batches, which are then shuffled."""
     order = rng.permutation(molecules)
     result: list[Molecules] = []
@@ -84,7 +86,7 @@ def batches(lengths: npt.NDArray[np.int64], molecules: Molecules, size: int, rng
         window = order[start : start + 20 * size]
         window = window[np.argsort(lengths[window], kind="stable")]
         result += [window[i : i + size] for i in range(0, len(window), size)]
-    rng.shuffle(result)  # type: ignore[arg-type]
+    rng.shuffle(result)
     return result
 
 
@@ -117,7 +119,10 @@ class Run:
         """Decay matrices only: not biases, norms or embeddings of relations."""
         decayed = [p for p in self.learner.parameters() if p.ndim >= 2]
         plain = [p for p in self.learner.parameters() if p.ndim < 2]
-        return [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        return [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": plain, "weight_decay": 0.0},
+        ]
 
     def resume(self) -> bool:
         """Take up a state left by a run of the same configuration; False if there is none."""
@@ -132,7 +137,10 @@ class Run:
         self.best = groups.get("best", {})
         restore_optimizer(self.optimizer, groups.get("optimizer", {}))
         self.step, self.epoch = values["step"], values["epoch"]
-        self.score, self.best_epoch = values["score"] if values["score"] is not None else math.nan, values["best_epoch"]
+        self.score, self.best_epoch = (
+            values["score"] if values["score"] is not None else math.nan,
+            values["best_epoch"],
+        )
         return True
 
     def _save(self) -> None:
@@ -178,15 +186,17 @@ class Run:
             score = math.nan
             if validate is not None:
                 score = self._validated(validate)
-            self._save()
             self._log(means, score, time.monotonic() - began)
+            self._save()  # last: an epoch that is not on disk is done, and logged, again
         self.learner.load_state_dict(self.best if self.best and self.config.patience else self.average)
         return Fitted(self.epoch, self.score, self.best_epoch)
 
     def _out_of_patience(self) -> bool:
         return bool(self.config.patience) and self.epoch - self.best_epoch >= self.config.patience
 
-    def _epoch(self, data: TrainingSet, molecules: Molecules, lengths: npt.NDArray[np.int64], steps: int) -> dict[str, float]:
+    def _epoch(
+        self, data: TrainingSet, molecules: Molecules, lengths: npt.NDArray[np.int64], steps: int
+    ) -> dict[str, float]:
         seed = self.config.seed * 1_000_003 + self.epoch
         torch.manual_seed(seed)
         order = batches(lengths, molecules, self.config.batch_size, np.random.default_rng(seed))
@@ -231,18 +241,18 @@ class Run:
         """Append the epoch to `log.csv` (an epoch done twice, after a kill, is there once) and to TensorBoard."""
         row = {"epoch": self.epoch, "score": score, "seconds": round(seconds, 1), **means}
         path = self.folder / LOG
-        rows: list[dict[str, str]] = []
+        rows: list[dict[str, object]] = []
         if path.is_file():
             with path.open(newline="") as file:
-                rows = [r for r in csv.DictReader(file) if int(r["epoch"]) < self.epoch]
+                rows = [{**r} for r in csv.DictReader(file) if int(r["epoch"]) < self.epoch]
+        rows.append({**row})
         with path.open("w", newline="") as file:
-            columns = list(dict.fromkeys(key for r in [*rows, row] for key in r))
-            writer = csv.DictWriter(file, columns)
+            writer = csv.DictWriter(file, list(dict.fromkeys(key for r in rows for key in r)))
             writer.writeheader()
-            writer.writerows([*rows, row])
+            writer.writerows(rows)
         from torch.utils.tensorboard import SummaryWriter
 
-        with SummaryWriter(str(self.folder / "tensorboard")) as board:  # type: ignore[no-untyped-call]
+        with SummaryWriter(str(self.folder / "tensorboard")) as board:
             for name, value in {**{f"loss/{k}": v for k, v in means.items()}, "score": score}.items():
                 if not math.isnan(value):
-                    board.add_scalar(name, value, self.epoch)  # type: ignore[no-untyped-call]
+                    board.add_scalar(name, value, self.epoch)

@@ -50,7 +50,9 @@ class Learner(nn.Module):
                 head.mean.copy_(torch.from_numpy(mean))
                 head.scale.copy_(torch.from_numpy(scale))
 
-    def losses(self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float) -> dict[str, Tensor]:
+    def losses(
+        self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float
+    ) -> dict[str, Tensor]:
         """Return each task's weighted loss on a batch.
 
         A row counts the same whether its batch has many or few rows of its task: sums are divided by the number
@@ -69,7 +71,11 @@ class Learner(nn.Module):
         hidden = None
         if masked_share and self.atoms is not None:
             chosen = torch.rand(atoms.shape[0], 1, device=device) < masked_share
-            hidden = (torch.rand(atoms.shape[:2], device=device) < _MASKED_SHARE) & chosen & (atoms[..., 0] != voc.PAD)
+            hidden = (
+                (torch.rand(atoms.shape[:2], device=device) < _MASKED_SHARE)
+                & chosen
+                & (atoms[..., 0] != voc.PAD)
+            )
         shown = atoms if hidden is None else atoms.masked_fill(hidden[..., None], voc.MASK)
         embedding, states = self.model.encode(shown, relations)
         losses = {

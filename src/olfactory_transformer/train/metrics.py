@@ -145,9 +145,9 @@ def expected_calibration_error(truth: Array, probability: Array, bins: int = 15)
 
     Naeini et al. 2015; all words pooled.
     """
-    truth, probability = np.ravel(truth), np.ravel(probability)
-    which = np.minimum((probability * bins).astype(int), bins - 1)
+    stated_each = np.ravel(probability)
+    which = np.minimum((stated_each * bins).astype(int), bins - 1)
     size = np.bincount(which, minlength=bins)
-    stated = np.bincount(which, probability, bins)
-    observed = np.bincount(which, truth, bins)
+    stated = np.bincount(which, stated_each, bins)
+    observed = np.bincount(which, np.ravel(truth), bins)
     return float(np.abs(stated - observed).sum() / size.sum())

@@ -27,7 +27,9 @@ def default_model() -> ModelConfig:
     return ModelConfig(words=("none",), ratings=("none",), dropout=0.05)
 
 
-def pretrain(folder: Path, model: ModelConfig, config: FitConfig = DEFAULTS, limit: int | None = None) -> Fitted:
+def pretrain(
+    folder: Path, model: ModelConfig, config: FitConfig = DEFAULTS, limit: int | None = None
+) -> Fitted:
     """Train a trunk and write it to `folder`/trunk.safetensors.
 
     Parameters

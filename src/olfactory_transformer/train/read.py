@@ -40,7 +40,7 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[Row]:
 def connectivity(molecule: Molecule) -> str:
     """Return the first block of the InChIKey: the same for all stereoisomers."""
     with rdBase.BlockLogs():
-        return str(Chem.MolToInchiKey(molecule.rdmol))[:14]
+        return str(Chem.MolToInchiKey(molecule.rdmol))[:14]  # type: ignore[no-untyped-call]
 
 
 def number(text: str) -> float:

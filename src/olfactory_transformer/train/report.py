@@ -35,9 +35,7 @@ def cross_validation_page(scores: CrossValidated, command: str, commit: str, see
     auroc, auroc_sd = scores.mean_of_folds(lambda s: s.macro_auroc.value)
     ap, ap_sd = scores.mean_of_folds(lambda s: s.macro_average_precision.value)
     odours = [value for name, value in scores.ratings.items() if name not in ("intensity", "valence")]
-    folds = [
-        [k, s.molecules, s.macro_auroc, s.macro_average_precision] for k, s in enumerate(scores.folds)
-    ]
+    folds = [[k, s.molecules, s.macro_auroc, s.macro_average_precision] for k, s in enumerate(scores.folds)]
     words = sorted(scores.pooled.words, key=lambda w: -w.auroc)
     parts = [
         "# Cross-validation of the base model",

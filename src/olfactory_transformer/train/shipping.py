@@ -20,7 +20,9 @@ from olfactory_transformer.train.finetune import with_decisions
 def commit() -> str:
     """Return the commit of the working tree, with "+changes" if it has any; "unknown" outside of a checkout."""
     try:
-        head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        head = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        )
         changed = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -64,7 +66,10 @@ def read_decisions(path: Path, words: int) -> tuple[Decisions, dict[str, str]]:
 
 
 def ship(
-    model: OlfactoryTransformer, folder: Path, command: str, decisions: tuple[Decisions, Mapping[str, str]] | None
+    model: OlfactoryTransformer,
+    folder: Path,
+    command: str,
+    decisions: tuple[Decisions, Mapping[str, str]] | None,
 ) -> None:
     """Write the model folder with its card."""
     figures: Mapping[str, str] = {}

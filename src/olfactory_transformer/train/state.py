@@ -27,7 +27,7 @@ def save_state(path: Path, groups: Mapping[str, Mapping[str, Tensor]], values: M
     save_file(tensors, temporary, {"values": json.dumps(values)})
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -39,7 +39,9 @@ def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]
             for key in file.keys():  # noqa: SIM118 - safe_open is not a mapping
                 group, name = key.split("/", 1)
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
-    except Exception as error:  # safetensors has one error type for all faults, and the metadata can be missing
+    except (
+        Exception
+    ) as error:  # safetensors has one error type for all faults, and the metadata can be missing
         raise DataError(f"{path}: not a training state ({error}); delete it to start the run anew") from None
     return groups, values
 
@@ -47,7 +49,9 @@ def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimizer's state as named tensors."""
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value) for index, s in state.items() for name, value in s.items()}
+    return {
+        f"{index}.{name}": torch.as_tensor(value) for index, s in state.items() for name, value in s.items()
+    }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

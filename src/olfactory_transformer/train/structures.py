@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -57,7 +56,10 @@ def listed_compounds() -> dict[str, float]:
     return found
 
 
-def _described(smiles: str) -> tuple[str, npt.NDArray[np.float32], npt.NDArray[np.uint8]] | None:
+Described = tuple[str, npt.NDArray[np.float32], npt.NDArray[np.uint8]]
+
+
+def _described(smiles: str) -> Described | None:
     """Return canonical SMILES, descriptors and fingerprint of a compound, or None for one unlike an odorant."""
     try:
         molecule = read_molecule(smiles, _LIMITS)
@@ -96,7 +98,7 @@ def normal_quantiles(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     return result
 
 
-def describe(structures: dict[str, float], workers: int) -> Iterator[tuple[object, float]]:
+def describe(structures: dict[str, float], workers: int) -> Iterator[tuple[Described | None, float]]:
     """Yield `_described` of every structure with its boiling point, computed by worker processes."""
     with ProcessPoolExecutor(workers) as pool:
         yield from zip(pool.map(_described, structures, chunksize=500), structures.values(), strict=True)
@@ -134,7 +136,7 @@ def _write_cache(cache: Path, limit: int | None) -> None:
     seen: dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], float]] = {}
     for result, boiling in track(describe(structures, cpu_limit()), len(structures), "describing structures"):
         if result is not None:
-            smiles, values, counts = result  # type: ignore[misc]
+            smiles, values, counts = result
             seen.setdefault(smiles, (values, counts, boiling))
     cache.parent.mkdir(parents=True, exist_ok=True)
     temporary = cache.with_suffix(".part.npz")
@@ -145,4 +147,4 @@ def _write_cache(cache: Path, limit: int | None) -> None:
         counts=np.array([c for _, c, _ in seen.values()]),
         boiling=np.array([b for _, _, b in seen.values()], np.float32),
     )
-    os.replace(temporary, cache)
+    temporary.replace(cache)

@@ -45,7 +45,9 @@ class Task:
     log_dilution: npt.NDArray[np.float32] | None = None
     weight: float = 1.0
 
-    def rows_of(self, molecules: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def rows_of(
+        self, molecules: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the rows of the given molecules, and for each row the place of its molecule among them."""
         first = np.searchsorted(self.molecule, molecules, "left")
         count = np.searchsorted(self.molecule, molecules, "right") - first
@@ -54,7 +56,9 @@ class Task:
         rows = np.arange(count.sum()) - np.repeat(before - first, count)
         return rows, place
 
-    def statistics(self, molecules: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def statistics(
+        self, molecules: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return mean and standard deviation of each column over the rows of the given molecules, (C,) each."""
         rows, _ = self.rows_of(molecules)
         values = self.values[rows].astype(np.float64)

@@ -20,7 +20,9 @@ CONFIG = FitConfig(epochs=3, batch_size=8, learning_rate=2e-3, ema=0.9, device="
 @pytest.fixture
 def small(labelled):
     words, ratings = labelled.task("words").columns, labelled.task("ratings").columns
-    return ModelConfig(words=words, ratings=ratings, width=32, layers=2, heads=4, feedforward=32, embedding=16, dropout=0.1)
+    return ModelConfig(
+        words=words, ratings=ratings, width=32, layers=2, heads=4, feedforward=32, embedding=16, dropout=0.1
+    )
 
 
 def trained(labelled, small, folder, **changes):
@@ -45,7 +47,7 @@ def test_it_learns_words_that_follow_from_structure(labelled, small, tmp_path):
 def test_a_run_that_was_stopped_resumes_to_the_same_weights(labelled, small, tmp_path):
     whole, _ = trained(labelled, small, tmp_path / "whole")
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     learner = Learner(new_model(small, None, CONFIG.seed), labelled.tasks, masked=False)
@@ -56,11 +58,11 @@ def test_a_run_that_was_stopped_resumes_to_the_same_weights(labelled, small, tmp
 
     def killed_in_the_second_epoch(*args):
         if run.step == 6:
-            raise Killed
+            raise KilledError
         return original(*args)
 
     learner.losses = killed_in_the_second_epoch
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run.fit(labelled, molecules)
     resumed, fitted = trained(labelled, small, tmp_path / "killed")
     assert fitted.epochs == 3
@@ -105,7 +107,9 @@ def test_held_out_labels_do_not_reach_the_weights(labelled, small, tmp_path):
         values[outside] = 1 - values[outside] if task.kind == "binary" else values[outside] + 100
         return Task(task.name, task.kind, task.columns, task.molecule, values, task.log_dilution, task.weight)
 
-    other = TrainingSet(labelled.smiles, labelled.tokens, labelled.fold, [scrambled(t) for t in labelled.tasks])
+    other = TrainingSet(
+        labelled.smiles, labelled.tokens, labelled.fold, [scrambled(t) for t in labelled.tasks]
+    )
     one, _ = trained(labelled, small, tmp_path / "1", epochs=1)
     two, _ = trained(other, small, tmp_path / "2", epochs=1)
     for name, tensor in weights(one).items():
@@ -138,7 +142,9 @@ def test_thresholds_of_rare_words_lean_to_the_common_one():
     logits = rng.normal(-2, 1.5, (3000, 3))
     truth = (rng.random((3000, 3)) < sigmoid(logits)).astype(float)
     truth[:, 2] = 0
-    truth[logits[:, 2].argmax(), 2] = 1  # a single molecule, the surest: its own best threshold is the highest
+    truth[logits[:, 2].argmax(), 2] = (
+        1  # a single molecule, the surest: its own best threshold is the highest
+    )
     decisions = decide(truth, logits)
     assert len(decisions.thresholds) == 3
     assert abs(decisions.thresholds[2] - decisions.thresholds[0]) < 0.2

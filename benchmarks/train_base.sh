@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Make olfactory-base-v1 from nothing: pre-train, cross-validate, train on all folds. About two hours on two cores.
+#
+#   benchmarks/train_base.sh [DATA] [RUNS]
+#
+# Every step can be killed and started again: it goes on where it was. Needs the `train` extra.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+data=${1:-${OLFACTORY_DATA_DIR:-../shared/data}}
+runs=${2:-runs/base}
+olfactory=${OLFACTORY:-.venv-dev/bin/olfactory}
+
+"$olfactory" data --verify "$data"
+"$olfactory" pretrain --out "$runs/pretrain"
+"$olfactory" cross-validate --data "$data" --trunk "$runs/pretrain/trunk.safetensors" --out "$runs/folds" \
+  --report docs/results/cross-validation.md
+"$olfactory" train --data "$data" --trunk "$runs/pretrain/trunk.safetensors" --out "$runs/final" \
+  --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.0.0
+echo "The model is in $runs/final/model; to ship it: cp $runs/final/model/* src/olfactory_transformer/pretrained/olfactory-base-v1/"
