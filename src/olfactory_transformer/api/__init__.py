@@ -1,0 +1,1 @@
+"""The HTTP server: `create_app(settings, engine)` in `app`, `run(settings)` in `server`."""

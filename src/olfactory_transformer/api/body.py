@@ -1,0 +1,142 @@
+"""Reading a request's body: bounded, declared as JSON, strict.
+
+Not left to the framework, which reads a body whole before it looks at it, takes NaN, repeated keys and other
+encodings, and answers each in a shape of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from olfactory_transformer.api.problems import ApiError
+from olfactory_transformer.core.errors import shown
+
+_MOST_ERRORS = 10
+_CLOSE = {"Connection": "close"}  # the rest of the body is not waited for
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_model(request: Request, model: type[Model], limit: int) -> Model:
+    """Read the body as `model`.
+
+    Parameters
+    ----------
+    request : Request
+    model : type of pydantic model
+    limit : int
+        Bytes.
+
+    Raises
+    ------
+    ApiError
+        unsupported-media-type, body-too-large, invalid-json, invalid-request.
+    """
+    _check_declared(request)
+    value = strict_json(await _read(request, limit))
+    if not isinstance(value, dict):
+        raise ApiError("invalid-request", f"got {described(value)}, expected a JSON object")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def strict_json(body: bytes) -> Any:
+    r"""Parse strict JSON in UTF-8: no NaN, no Infinity, no repeated keys.
+
+    Escapes of lone surrogates (`"\ud800"`) are let through: they spoil one item, not the document.
+
+    >>> strict_json(b'{"a": [1, 2.5, null]}')
+    {'a': [1, 2.5, None]}
+    >>> strict_json(b'NaN')
+    Traceback (most recent call last):
+    ...
+    olfactory_transformer.api.problems.ApiError: invalid-json: got NaN, which is not JSON
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ApiError("invalid-json", f"byte {error.start} is not UTF-8 ({error.reason})") from None
+    try:
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise ApiError(
+            "invalid-json", f"{error.msg} at {where}" if text.strip() else "an empty body"
+        ) from None
+    except RecursionError:
+        raise ApiError("invalid-json", "lists or objects nested too deep") from None
+    except ValueError:  # an integer of more digits than Python reads
+        raise ApiError("invalid-json", "a number has too many digits") from None
+
+
+def described(value: object) -> str:
+    """Return a JSON value as words for a message, short and printable.
+
+    >>> described(None), described([1]), described(True), described("CCO")
+    ('null', 'a list', 'true', "'CCO'")
+    """
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return shown(value) if isinstance(value, str) else repr(value)[:40]
+
+
+def _check_declared(request: Request) -> None:
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.partition("charset=")[2].strip(' "').lower()
+    if media.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
+        got = shown(request.headers.get("content-type", ""))
+        raise ApiError(
+            "unsupported-media-type", f"got Content-Type {got}, expected application/json", headers=_CLOSE
+        )
+    if coding := request.headers.get("content-encoding"):
+        detail = f"got Content-Encoding {shown(coding)}, expected none"
+        raise ApiError("unsupported-media-type", detail, headers=_CLOSE)
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):
+        raise _too_large(limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError("body-too-large", f"expected at most {limit} bytes", headers=_CLOSE, limit=limit)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ApiError("invalid-json", f"got {name}, which is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in found if keys.count(key) > 1)
+        raise ApiError("invalid-json", f"the key {shown(twice)} is given more than once")
+    return found
+
+
+def _invalid(error: ValidationError) -> ApiError:
+    faults = []
+    for fault in error.errors(include_url=False)[:_MOST_ERRORS]:
+        path = [*fault["loc"], *fault.get("ctx", {}).get("path", ())]
+        pointer = "".join(
+            "/" + ascii(str(part))[1:-1][:60].replace("~", "~0").replace("/", "~1") for part in path
+        )
+        got = "" if fault["type"] in ("missing", "smiles") else f"got {described(fault['input'])}: "
+        faults.append({"pointer": f"#{pointer}", "detail": got + fault["msg"]})
+    first = faults[0]
+    return ApiError("invalid-request", f"{first['pointer']}: {first['detail']}", errors=faults)

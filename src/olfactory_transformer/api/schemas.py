@@ -1,0 +1,196 @@
+"""What goes in and comes out, as pydantic models: the source of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from olfactory_transformer.api.body import described
+from olfactory_transformer.core.config import DEFAULT_DILUTION
+
+Words = Literal["notes", "all"]
+
+
+def _smiles(value: object) -> object:
+    """Take text or a list of texts, whatever characters they have: each item is judged later, by itself."""
+    if isinstance(value, list):
+        if not value:
+            raise PydanticCustomError("smiles", "got an empty list, expected at least one SMILES")
+        for index, item in enumerate(value):
+            if not isinstance(item, str):
+                context = {"got": described(item), "path": (index,)}
+                raise PydanticCustomError("smiles", "got {got}, expected a SMILES as text", context)
+    elif not isinstance(value, str):
+        context = {"got": described(value)}
+        raise PydanticCustomError("smiles", "got {got}, expected a SMILES as text or a list of them", context)
+    return value
+
+
+# Not pydantic's own `str`, which refuses a whole list for one text with a lone surrogate.
+Smiles = Annotated[
+    str | list[str],
+    PlainValidator(_smiles),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+    ),
+]
+
+
+class PredictRequest(BaseModel):
+    """Molecules to predict."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    smiles: Smiles = Field(description="One SMILES, or a list of them.")
+    words: Words = Field(
+        "notes", description="Which words' probabilities to return: those of the primary notes, or all."
+    )
+    dilution: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] = Field(
+        DEFAULT_DILUTION, description="Volume fraction at which intensity and pleasantness are meant."
+    )
+
+
+class Prediction(BaseModel):
+    """What a molecule smells like."""
+
+    smiles: str = Field(description="As given.")
+    canonical_smiles: str = Field(description="What was predicted: one fragment, normalised.")
+    primary_notes: list[str] = Field(
+        description="The words whose probability reaches their own threshold, most probable first."
+    )
+    words: dict[str, float] = Field(description="Probability of each word, 0-1.")
+    intensity: float | None = Field(description="Perceived intensity at `dilution`, 0-10.")
+    pleasantness: float | None = Field(description="At `dilution`, 0 (unpleasant) to 10 (pleasant).")
+    dilution: float = Field(description="Volume fraction.")
+    log_inverse_threshold: float | None = Field(
+        description="log10(1 / ODT), ODT the odour detection threshold in ppm (v/v) in air."
+    )
+    threshold_ppm: float | None = Field(description="Odour detection threshold in ppm (v/v) in air.")
+    odorless_probability: float | None = Field(description="Probability that people smell nothing, 0-1.")
+    confidence: float | None = Field(description="Mean probability of the primary notes, 0-1.")
+    warnings: list[str] = Field(description="What was changed in the input, and what the model has not seen.")
+    model_version: str = Field(description="Name and version of the model.")
+
+
+class ItemError(BaseModel):
+    """Why a molecule of a list has no prediction."""
+
+    code: str = Field(description="Stable, for programs; see /errors/{code}.")
+    detail: str = Field(description="What was got and what was expected.")
+    position: int | None = Field(
+        None, description="Index (from 0) of the character at fault, if it can be told."
+    )
+    got: str | None = None
+    expected: str | None = None
+
+
+class ItemPrediction(BaseModel):
+    """A molecule of a list that was predicted."""
+
+    index: int = Field(description="Place in the list of the request, from 0.")
+    prediction: Prediction
+
+
+class ItemRefused(BaseModel):
+    """A molecule of a list that was not."""
+
+    index: int = Field(description="Place in the list of the request, from 0.")
+    error: ItemError
+
+
+class PredictionList(BaseModel):
+    """One result a molecule, in the order of the request."""
+
+    results: list[ItemPrediction | ItemRefused]
+
+
+class WordList(BaseModel):
+    """The model's vocabulary of odours."""
+
+    words: list[str] = Field(description="In the order of the model's output.")
+
+
+class Sizes(BaseModel):
+    """Size of the network."""
+
+    words: int
+    ratings: int
+    width: int
+    layers: int
+    heads: int
+    feedforward: int
+    embedding: int = Field(description="Coordinates of the odour map.")
+
+
+class Limits(BaseModel):
+    """What one request may ask."""
+
+    items: int = Field(description="Molecules in a list.")
+    body_bytes: int
+    smiles_length: int = Field(description="Characters of a SMILES.")
+    heavy_atoms: int
+    rings: int
+
+
+class Model(BaseModel):
+    """What is being served."""
+
+    name: str
+    version: str
+    hash: str = Field(description="SHA-256 of the model's manifest, which holds the hash of every file.")
+    ratings: list[str] = Field(description="Names of the perceptual ratings that the network gives.")
+    sizes: Sizes
+    limits: Limits
+
+
+class Status(BaseModel):
+    """How the server is."""
+
+    status: Literal["alive", "ready"]
+
+
+class Links(BaseModel):
+    """Where to go from here."""
+
+    name: str
+    version: str
+    links: dict[str, str]
+
+
+class ErrorMeaning(BaseModel):
+    """What a problem's type means."""
+
+    code: str
+    status: int
+    title: str
+    hint: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="/errors/{code}, which this server answers.")
+    title: str
+    status: int
+    detail: str = Field(description="What was got and what was expected.")
+    instance: str = Field(description="Path of the request.")
+    request_id: str = Field(description="As in the header X-Request-ID and in the server's log.")
+    code: str
+
+
+VANILLIN: dict[str, Any] = {"smiles": "COc1cc(C=O)ccc1O"}
+REQUEST_EXAMPLES: dict[str, Any] = {
+    "one": {"summary": "One molecule (vanillin)", "value": VANILLIN},
+    "list": {
+        "summary": "A list; each item has its own result or error",
+        "value": {"smiles": ["CCCCCCCC=O", "CC(=O)OCC", "C1CC"]},
+    },
+    "all words": {
+        "summary": "Every word's probability, at another dilution",
+        "value": {"smiles": "CC(C)=CCCC(C)=CC=O", "words": "all", "dilution": 0.00001},
+    },
+}
