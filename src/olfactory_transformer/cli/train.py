@@ -131,10 +131,10 @@ def _needs_torch(command: str) -> None:
 
 
 def _read(data: Path | None) -> TrainingSet:
-    from olfactory_transformer.settings import Settings
+    from olfactory_transformer.settings import load_settings
     from olfactory_transformer.train.read import read_training_set
 
-    folder = data if data is not None else Settings().olfactory_data_dir
+    folder = data if data is not None else load_settings().olfactory_data_dir
     found = read_training_set(folder)
     if found.refused:
         smiles, reason = found.refused[0]

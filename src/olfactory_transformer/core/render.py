@@ -35,7 +35,7 @@ def bar(share: float, width: int = _BAR, *, ascii_only: bool = False) -> str:
     """Return a bar of at most `width` characters.
 
     >>> bar(0.5, 4), bar(0.3, 4), bar(0.5, 4, ascii_only=True)
-    ('██', '█▏', '##')
+    ('██', '█▎', '##')
     """
     if not math.isfinite(share):
         return ""
@@ -56,9 +56,9 @@ def facts(prediction: ScentPrediction) -> Iterator[tuple[str, str, float | None]
         yield "threshold", f"{threshold:.2g} ppm in air", None
     if prediction.odorless_probability is not None:
         chance = prediction.odorless_probability
-        yield "odourless", f"{chance:.0%} probable", chance
+        yield "odourless", f"{100 * chance:.0f} % probable", chance
     if prediction.confidence is not None:
-        yield "confidence", f"{prediction.confidence:.0%}", prediction.confidence
+        yield "confidence", f"{100 * prediction.confidence:.0f} %", prediction.confidence
 
 
 def text(prediction: ScentPrediction, *, count: int = SHOWN, ascii_only: bool = False) -> str:
@@ -69,19 +69,21 @@ def text(prediction: ScentPrediction, *, count: int = SHOWN, ascii_only: bool = 
     >>> from olfactory_transformer.core.config import ScentPrediction
     >>> print(ScentPrediction(("vanilla",), 5.0, "COc1cc(C=O)ccc1O", words={"vanilla": 0.75, "smoky": 0.25}))
     COc1cc(C=O)ccc1O
-      ● vanilla       75 %  ██████████████████
-        smoky         25 %  ██████
-        intensity    5.0 of 10, at a dilution of 0.001
+      ● vanilla        75 %  ██████████████████
+        smoky          25 %  ██████
+        intensity     5.0 of 10, at a dilution of 0.001
     """
     lines = [_printable(prediction.smiles or prediction.canonical_smiles or "(no molecule)")]
     mark = "*" if ascii_only else NOTE
     rows = words_shown(prediction, count)
-    width = max([12, *(len(word) for word, _, _ in rows)])
+    width = max([13, *(len(word) for word, _, _ in rows)])
     for word, chance, note in rows:
         drawn = bar(chance, ascii_only=ascii_only)
         lines.append(f"  {mark if note else ' '} {word:<{width}} {100 * chance:3.0f} %  {drawn}".rstrip())
-    if not rows and prediction.primary_notes:
+    if not prediction.words and prediction.primary_notes:
         lines.append(f"  {mark} {', '.join(prediction.primary_notes)}")
+    if prediction.words and not prediction.primary_notes:
+        lines.append("    no word reaches the threshold of a primary note")
     lines += [f"    {name:<{width}} {value}" for name, value, _ in facts(prediction)]
     lines += [f"  ! {_printable(warning)}" for warning in prediction.warnings]
     return "\n".join(lines)
@@ -99,7 +101,8 @@ def html(prediction: ScentPrediction, *, count: int = SHOWN) -> str:
     cell = "padding:1px 8px;text-align:left;border:0;background:transparent;color:inherit"
     rows = [
         f'<tr><td style="{cell}">{f"<b>{escape(word)}</b>" if note else escape(word)}</td>'
-        f'<td style="{cell}">{_html_bar(chance)}</td><td style="{cell};text-align:right">{100 * chance:.0f} %</td></tr>'
+        f'<td style="{cell}">{_html_bar(chance)}</td>'
+        f'<td style="{cell};text-align:right">{100 * chance:.0f} %</td></tr>'
         for word, chance, note in words_shown(prediction, count)
     ]
     rows += [
@@ -120,10 +123,9 @@ def html(prediction: ScentPrediction, *, count: int = SHOWN) -> str:
 
 def _html_bar(share: float) -> str:
     percent = 100 * min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
-    return (
-        '<div style="width:12em;border-radius:2px;border:1px solid rgba(128,128,128,.35)">'
-        f'<div style="width:{percent:.1f}%;height:.7em;border-radius:2px;background:currentColor;opacity:.55"></div></div>'
-    )
+    filled = f"width:{percent:.1f}%;height:.7em;border-radius:2px;background:currentColor;opacity:.55"
+    frame = "width:12em;border-radius:2px;border:1px solid rgba(128,128,128,.35)"
+    return f'<div style="{frame}"><div style="{filled}"></div></div>'
 
 
 def _printable(line: str) -> str:

@@ -1,0 +1,1 @@
+"""One file a format; each keeps the contract of `bulk.contract`."""
