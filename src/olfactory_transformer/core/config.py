@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from olfactory_transformer.core.errors import ModelForeign
+from olfactory_transformer.core.errors import ModelForeign, shown
 
 DEFAULT_DILUTION = 1e-3  # volume fraction; the most frequent in Keller & Vosshall (2016)
 
@@ -55,19 +55,43 @@ class ModelConfig:
         return {"type": "OlfactoryTransformer", **asdict(self)}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
-        """Build from JSON values; ModelForeign if they are not those of a model of this kind."""
+    def from_dict(cls, values: Mapping[str, Any], source: object = "config.json") -> ModelConfig:
+        """Build from JSON values; ModelForeign, naming `source`, if they are not those of a model of this kind."""
         if values.get("type") != "OlfactoryTransformer":
-            raise ModelForeign(
-                f"config.json: type is {values.get('type')!r}, expected 'OlfactoryTransformer'"
-            )
-        known = {f.name for f in fields(cls)}
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "type"}
-        if unknown := sorted(given.keys() - known):
-            raise ModelForeign(f"config.json: unknown keys {unknown}; written by a newer version?")
+            got = shown(values.get("type"))
+            raise ModelForeign(f"{source}: type is {got}, expected 'OlfactoryTransformer'")
+        kinds = {f.name: str(f.type) for f in fields(cls)}
+        given: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k != "type"
+        }
+        if unknown := sorted(given.keys() - kinds.keys()):
+            raise ModelForeign(f"{source}: unknown keys {shown(str(unknown))}; written by a newer version?")
         if not given.get("words"):
-            raise ModelForeign("config.json: 'words' is missing or empty")
-        return cls(**given)
+            raise ModelForeign(f"{source}: 'words' is missing or empty")
+        for name, value in given.items():
+            if not _is_kind(value, kinds[name]):
+                raise ModelForeign(f"{source}: {name} is {shown(repr(value))}, expected {kinds[name]}")
+        config = cls(**given)
+        if config.width % config.heads:
+            raise ModelForeign(f"{source}: width {config.width} is not a multiple of heads {config.heads}")
+        if not config.temperature:
+            raise ModelForeign(f"{source}: temperature is 0, expected a divisor")
+        if config.thresholds and len(config.thresholds) != len(config.words):
+            got = f"{len(config.thresholds)} thresholds for {len(config.words)} words"
+            raise ModelForeign(f"{source}: got {got}, expected one each or none")
+        return config
+
+
+def _is_kind(value: object, kind: str) -> bool:
+    """Tell whether a JSON value can be a field annotated `kind`; numbers are sizes or scales, so never below 0."""
+    if kind.startswith("tuple["):
+        item = kind.removeprefix("tuple[").removesuffix(", ...]")
+        return isinstance(value, tuple) and all(_is_kind(v, item) for v in value)
+    if kind == "str":
+        return isinstance(value, str)
+    if isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float)):
+        return False
+    return value > 0 if kind == "int" else 0 <= value < math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,27 @@
 """Every error this package raises on purpose.
 
-    OlfactoryError
-    ├── MoleculeError (ValueError)      a text that is not a molecule we can take
-    │   ├── NotText                     not a str
-    │   ├── EmptyMolecule               nothing but white space
-    │   ├── MoleculeTooLong             more characters than the limit
-    │   ├── ForbiddenCharacter          control, non-ASCII or markup character
-    │   ├── TrailingText                "CCO name"
-    │   ├── UnparsableMolecule          SMILES syntax, valence or aromaticity
-    │   ├── NoAtoms                     no heavy atom left
-    │   ├── WildcardAtom                "*" or an R group
-    │   ├── TooManyAtoms                more heavy atoms than the limit
-    │   └── TooManyRings                more ring closures than the limit
-    ├── ModelError                      a model folder that cannot be used
-    │   ├── ModelNotFound
-    │   ├── ModelForeign                not written by this package, or another format version
-    │   └── ModelCorrupt                truncated or altered: a hash does not match
-    ├── DataError (ValueError)          a training or evaluation file with wrong contents
-    ├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
-    ├── SettingsError (ValueError)      a setting with a value that is not allowed
-    └── MissingExtra (ImportError)      an optional dependency is not installed
+OlfactoryError
+├── MoleculeError (ValueError)      a text that is not a molecule we can take
+│   ├── NotText                     not a str
+│   ├── EmptyMolecule               nothing but white space
+│   ├── MoleculeTooLong             more characters than the limit
+│   ├── ForbiddenCharacter          control, non-ASCII or markup character
+│   ├── TrailingText                "CCO name"
+│   ├── UnparsableMolecule          SMILES syntax, valence or aromaticity
+│   ├── NoAtoms                     no heavy atom left
+│   ├── WildcardAtom                "*" or an R group
+│   ├── TooManyAtoms                more heavy atoms than the limit
+│   └── TooManyRings                more ring closures than the limit
+├── ModelError                      a model folder that cannot be used
+│   ├── ModelNotFound
+│   ├── ModelForeign                not written by this package, or another format version
+│   └── ModelCorrupt                truncated or altered: a hash does not match
+├── DataError (ValueError)          a training or evaluation file with wrong contents
+├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
+├── EngineNotReady                  engine.contract: not warmed up yet; ask again soon
+├── EngineFault                     engine.contract: it failed on input that it should have handled
+├── SettingsError (ValueError)      a setting with a value that is not allowed
+└── MissingExtra (ImportError)      an optional dependency is not installed
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION, ModelConfig, ScentPrediction
-from olfactory_transformer.core.errors import MoleculeError
+from olfactory_transformer.core.errors import ModelCorrupt, MoleculeError
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 from olfactory_transformer.inference.runtime import OnnxRuntime, RawOutputs
-from olfactory_transformer.model.folder import read_json, resolve, verify
+from olfactory_transformer.model.folder import read_config, resolve, verify
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer, MoleculeTokens
 from olfactory_transformer.molecules import DEFAULT_LIMITS, Molecule, MoleculeLimits, read_molecule
 
@@ -75,17 +75,23 @@ class ScentPredictor:
         """
         folder = resolve(model)
         model_hash = verify(folder)
-        config = ModelConfig.from_dict(read_json(folder / "config.json"))
+        config = read_config(folder)
         reader = MoleculeTokenizer.from_pretrained(tokenizer or folder)
-        return cls(OnnxRuntime(folder / "model.onnx", threads), reader, config, model_hash, limits)
+        runtime = OnnxRuntime(folder / "model.onnx", threads)
+        expected = (config.embedding, len(config.words), len(config.ratings), 1, 1)
+        if runtime.widths != expected:
+            raise ModelCorrupt(f"{folder}: model.onnx gives {runtime.widths}, config.json says {expected}")
+        return cls(runtime, reader, config, model_hash, limits)
 
     @property
     def version(self) -> str:
         """Name and version of the model."""
         return f"{self.config.name}@{self.config.version}"
 
-    @overload
-    def predict(self, smiles: str, dilution: float = ..., *, errors: Literal["raise"] = ...) -> ScentPrediction: ...
+    @overload  # a str is a sequence of str, too, so this one comes first
+    def predict(  # type: ignore[overload-overlap]
+        self, smiles: str, dilution: float = ..., *, errors: Literal["raise"] = ...
+    ) -> ScentPrediction: ...
 
     @overload
     def predict(
@@ -141,7 +147,8 @@ class ScentPredictor:
         raw = self.runtime.run(tokens, np.full(len(tokens), math.log10(dilution), np.float32))
         chances = self.probabilities(raw)
         return [
-            self._prediction(molecule, tokens[i], chances[i], raw, i, dilution) for i, molecule in enumerate(molecules)
+            self._prediction(molecule, tokens[i], chances[i], raw, i, dilution)
+            for i, molecule in enumerate(molecules)
         ]
 
     def embed(self, smiles: str | Sequence[str]) -> npt.NDArray[np.float32]:
@@ -154,7 +161,9 @@ class ScentPredictor:
         """
         texts = [smiles] if isinstance(smiles, str) else list(smiles)
         tokens = [self.tokenizer(read_molecule(text, self.limits)) for text in texts]
-        found = self.runtime.run(tokens, np.full(len(tokens), math.log10(DEFAULT_DILUTION), np.float32)).embedding
+        found = self.runtime.run(
+            tokens, np.full(len(tokens), math.log10(DEFAULT_DILUTION), np.float32)
+        ).embedding
         return found[0] if isinstance(smiles, str) else found
 
     def probabilities(self, raw: RawOutputs) -> npt.NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,13 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from olfactory_transformer.core.cpu import cpu_limit
-from olfactory_transformer.core.errors import ModelCorrupt
+from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign
 from olfactory_transformer.model.tokenizer import MoleculeTokens, collate
 
 Floats = npt.NDArray[np.float32]
 # Molecules are padded to these lengths: few shapes, so that the memory ONNX Runtime keeps for each stays small.
 LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 200)
+_INPUTS = ("atoms", "relations", "log_dilution")
 _LARGEST_BATCH = 128
 _PAIRS = 400_000  # B x N x N; the attention bias takes 200 bytes a pair
 
@@ -80,6 +81,8 @@ class OnnxRuntime:
     ------
     ModelCorrupt
         ONNX Runtime cannot read the file.
+    ModelForeign
+        The graph has other inputs or outputs.
     """
 
     def __init__(self, path: Path, threads: int | None = None) -> None:
@@ -93,6 +96,16 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors share no base class but Exception
             raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
+        found = [value.name for value in (*self._session.get_inputs(), *self._session.get_outputs())]
+        if found != [*_INPUTS, *(f"out_{field.name}" for field in fields(RawOutputs))]:
+            raise ModelForeign(
+                f"{path}: a graph of {', '.join(found)[:200]}; expected one by save_pretrained"
+            )
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of each of the outputs, in the order of `RawOutputs`."""
+        return tuple(output.shape[1] for output in self._session.get_outputs())
 
     def run(self, tokens: Sequence[MoleculeTokens], log_dilutions: Floats) -> RawOutputs:
         """Predict M molecules, each at a dilution.
@@ -115,6 +128,6 @@ class OnnxRuntime:
             parts.append(self._session.run(None, inputs))
             order += members
         if not parts:
-            return RawOutputs(*(np.zeros((0, o.shape[1]), np.float32) for o in self._session.get_outputs()))
+            return RawOutputs(*(np.zeros((0, width), np.float32) for width in self.widths))
         back = np.argsort(order)
         return RawOutputs(*(np.concatenate(output)[back] for output in zip(*parts, strict=True)))

@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialise
 
-from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.core.errors import ModelCorrupt
-from olfactory_transformer.model.folder import read_json, resolve, verify, write_json, write_manifest
+from olfactory_transformer.model.folder import (
+    CONFIG,
+    read_config,
+    resolve,
+    verify,
+    write_json,
+    write_manifest,
+)
 from olfactory_transformer.model.onnx_export import export_onnx
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.model.transformer import OlfactoryTransformer
@@ -31,12 +38,15 @@ def save(model: OlfactoryTransformer, folder: str | Path, card: str = "") -> Non
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     config = model.config
-    write_json(path / "config.json", config.as_dict())
+    write_json(path / CONFIG, config.as_dict())
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-    save_file(tensors, path / WEIGHTS, {"format": "pt"})
+    # safetensors' own save_file would leave it readable to its owner alone.
+    (path / WEIGHTS).write_bytes(serialise(tensors, {"format": "pt"}))
     MoleculeTokenizer().save_pretrained(path)
     export_onnx(model, path / "model.onnx")
-    (path / "README.md").write_text(card or f"# {config.name}\n\nNo model card was given.\n", encoding="utf-8")
+    (path / "README.md").write_text(
+        card or f"# {config.name}\n\nNo model card was given.\n", encoding="utf-8"
+    )
     write_manifest(path)
 
 
@@ -51,7 +61,7 @@ def load(model: str | Path) -> OlfactoryTransformer:
     path = resolve(model)
     verify(path)
     MoleculeTokenizer.from_pretrained(path)
-    network = OlfactoryTransformer(ModelConfig.from_dict(read_json(path / "config.json")))
+    network = OlfactoryTransformer(read_config(path))
     try:
         tensors = load_file(path / WEIGHTS)
     except (SafetensorError, OSError) as error:
@@ -59,5 +69,6 @@ def load(model: str | Path) -> OlfactoryTransformer:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ModelCorrupt(f"{path / WEIGHTS}: does not fit config.json ({error})") from None
+        reason = " ".join(str(error).split())[:300]  # it lists every tensor
+        raise ModelCorrupt(f"{path / WEIGHTS}: does not fit {CONFIG} ({reason})") from None
     return network.eval()

@@ -8,15 +8,18 @@ truncated copy or an altered weight is an error and not a strange prediction. No
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any, cast
 
+from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, ModelNotFound
 
 MANIFEST = "manifest.json"
+CONFIG = "config.json"
+REQUIRED = (CONFIG, "model.onnx", "model.safetensors", "tokenizer.json")
 FORMAT = "olfactory-transformer-model"
 FORMAT_VERSION = 1
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -40,8 +43,9 @@ def resolve(model: str | Path) -> Path:
         Neither a folder nor a bundled model.
     """
     path = Path(model)
-    if path.is_dir():
-        return path
+    with contextlib.suppress(OSError):  # such as a name that is too long
+        if path.is_dir():
+            return path
     if str(model) in bundled_models():
         return BUNDLED / str(model)
     known = ", ".join(bundled_models()) or "none"
@@ -52,7 +56,7 @@ def write_json(path: Path, value: object) -> None:
     """Write JSON that diffs well, whole or not at all."""
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -61,11 +65,17 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelCorrupt(f"{path}: missing") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ModelCorrupt(f"{path}: not readable as JSON ({error})") from None
     if not isinstance(value, dict):
         raise ModelCorrupt(f"{path}: got a JSON {type(value).__name__}, expected an object")
     return cast("dict[str, Any]", value)
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read `config.json`; ModelForeign or ModelCorrupt if it is not that of a model."""
+    path = folder / CONFIG
+    return ModelConfig.from_dict(read_json(path), path)
 
 
 def _digest(path: Path) -> str:
@@ -75,7 +85,8 @@ def _digest(path: Path) -> str:
 
 def write_manifest(folder: Path) -> None:
     """Write `manifest.json` over the files that lie in `folder`."""
-    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name != MANIFEST)
+    left = (MANIFEST, f"{MANIFEST}.part")  # the latter by a save that was interrupted
+    files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in left)
     entries = {p.name: {"sha256": _digest(p), "bytes": p.stat().st_size} for p in files}
     write_json(folder / MANIFEST, {"format": FORMAT, "format_version": FORMAT_VERSION, "files": entries})
 
@@ -100,6 +111,8 @@ def verify(folder: Path) -> str:
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise ModelCorrupt(f"{path}: 'files' is missing")
+    if missing := [name for name in REQUIRED if name not in files]:
+        raise ModelCorrupt(f"{path}: does not list {', '.join(missing)}, so cannot vouch for them")
     for name, entry in files.items():
         _verify_file(folder, str(name), entry)
     return _digest(path)

@@ -33,7 +33,11 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
         torch.full((3,), -3.0),
     )
     batch, atoms = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("atoms", min=1, max=4096)
-    shapes = {"atoms": {0: batch, 1: atoms}, "relations": {0: batch, 1: atoms, 2: atoms}, "log_dilution": {0: batch}}
+    shapes = {
+        "atoms": {0: batch, 1: atoms},
+        "relations": {0: batch, 1: atoms, 2: atoms},
+        "log_dilution": {0: batch},
+    }
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         logging.getLogger("onnxscript").setLevel(logging.ERROR)
@@ -49,5 +53,3 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
         )
     assert program is not None
     program.save(str(path), external_data=False)
-
-

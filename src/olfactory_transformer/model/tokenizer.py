@@ -161,7 +161,7 @@ class MoleculeTokenizer:
         distance = Chem.GetDistanceMatrix(mol)
         steps = np.minimum(distance, voc.FURTHEST + 1).astype(np.int64)
         steps[distance > 1e6] = voc.FURTHEST + 2
-        codes = self._distance[steps]
+        codes: Codes = self._distance[steps]
         for ring in rings:
             grid = np.ix_(ring, ring)
             within = steps[grid]
@@ -206,7 +206,8 @@ class MoleculeTokenizer:
         found = read_json(path)
         expected = cls._described()
         for part in expected:
-            if found.get(part) != expected[part]:
+            # As text: the order of the features is part of the vocabulary, and equal dicts may differ in it.
+            if json.dumps(found.get(part)) != json.dumps(expected[part]):
                 got = json.dumps(found.get(part))[:80]
                 raise ModelForeign(
                     f"{path}: {part} is {got}; expected a MoleculeTokenizer of vocabulary version {voc.VERSION}"

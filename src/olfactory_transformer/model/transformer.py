@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.heads import BinaryHead, DilutionHead, RegressionHead
 
+_NEVER = -1e4  # an attention bias: e^-10000 is 0
 _SUM_SCALE = 16.0  # atoms; keeps the summed readout near unit size for odorants
 
 
@@ -54,7 +56,6 @@ class Attention(nn.Module):
         self.heads = config.heads
         self.qkv = nn.Linear(config.width, 3 * config.width)
         self.out = nn.Linear(config.width, config.width)
-        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """x (B, T, D), bias (B, H, T, T) with a large negative number at padded keys -> (B, T, D)."""
@@ -62,8 +63,7 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(B, T, 3, self.heads, D // self.heads)  # (B, T, 3, H, D/H)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, H, T, D/H)
         scores = q @ k.transpose(-1, -2) * (D // self.heads) ** -0.5 + bias  # (B, H, T, T)
-        weights = self.dropout(scores.softmax(-1))
-        mixed = (weights @ v).transpose(1, 2).reshape(B, T, D)
+        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(B, T, D)
         return self.out(mixed)  # type: ignore[no-any-return]
 
 
@@ -145,8 +145,11 @@ class OlfactoryTransformer(nn.Module):
         x = self.atom_embedding(atoms.int()).sum(-2)  # (B, N, F, D) -> (B, N, D)
         readout = self.readout.expand(x.shape[0], 1, -1)
         x = torch.cat([readout, x], 1)  # (B, T, D)
-        bias = self.relation_bias(self._with_readout(relations, present).int())  # (B, T, T, L*H)
-        bias = bias.masked_fill(~_keys(present)[:, None, :, None], -1e4)
+        # Relations with padding have code 0, whose bias is fixed: nobody attends to padding.
+        table = torch.cat(
+            [torch.full_like(self.relation_bias.weight[:1], _NEVER), self.relation_bias.weight[1:]]
+        )
+        bias = F.embedding(self._with_readout(relations, present).int(), table)  # (B, T, T, L*H)
         B, T = x.shape[:2]
         biases = bias.view(B, T, T, L, H).permute(3, 0, 4, 1, 2)  # (L, B, H, T, T)
         for index, layer in enumerate(self.layers):
@@ -198,8 +201,3 @@ class OlfactoryTransformer(nn.Module):
         from olfactory_transformer.model.checkpoint import save
 
         save(self, folder, card)
-
-
-def _keys(present: Tensor) -> Tensor:
-    """(B, N) -> (B, T): the readout token is always there."""
-    return torch.cat([torch.ones_like(present[:, :1]), present], 1)

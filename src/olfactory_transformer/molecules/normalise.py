@@ -11,10 +11,13 @@ from rdkit.Chem.MolStandardize import rdMolStandardize
 from olfactory_transformer.molecules.parser import quietly
 
 # Groups 1-12, the lanthanides and actinides, and the metals of groups 13-16.
-_METALS = frozenset(
-    [3, 4, *range(11, 14), *range(19, 32), *range(37, 51), *range(55, 85), *range(87, 117)]
-)
+_METALS = frozenset([3, 4, *range(11, 14), *range(19, 32), *range(37, 51), *range(55, 85), *range(87, 117)])
 
+_TETRAHEDRAL = (
+    Chem.ChiralType.CHI_UNSPECIFIED,
+    Chem.ChiralType.CHI_TETRAHEDRAL_CW,
+    Chem.ChiralType.CHI_TETRAHEDRAL_CCW,
+)
 _CARBON = Chem.MolFromSmarts("[#6]")
 
 
@@ -26,7 +29,7 @@ class MoleculeWarning:
     ----------
     code : str
         Stable, for programs: `fragments-dropped`, `isotopes-removed`, `atom-maps-removed`,
-        `charges-neutralised`, `charged`, `radical`, `metal`, `no-carbon`.
+        `stereo-removed`, `charges-neutralised`, `charged`, `radical`, `metal`, `no-carbon`.
     message : str
         For people.
     """
@@ -64,17 +67,40 @@ def normalise(mol: Chem.Mol, bracketed: bool = True) -> tuple[Chem.Mol, str, tup
         # Labels and written hydrogens go first: they must not decide which of two equal fragments is kept.
         if bracketed:
             _strip_labels(mol, warnings)
-            if mol.GetNumAtoms() != mol.GetNumHeavyAtoms():
-                mol = Chem.RemoveHs(mol)
+            mol = _without_dative_bonds(mol)
+            mol = _without_hydrogens(mol)
         mol = _largest_organic(mol, warnings)
         if bracketed:
             mol = _neutral(mol, warnings)
             _unseen(mol, warnings)
-        Chem.AssignStereochemistry(mol, cleanIt=True, force=True, flagPossibleStereoCenters=True)
+        _assign_stereo(mol)
+        if bracketed and mol.GetNumAtoms() != (mol := _without_hydrogens(mol)).GetNumAtoms():
+            _assign_stereo(mol)  # those that had a bond direction for a double bond without stereo
         canonical = Chem.MolToSmiles(mol)
     if not mol.HasSubstructMatch(_CARBON):
         warnings.append(MoleculeWarning("no-carbon", "has no carbon: the model has hardly seen such"))
     return mol, canonical, tuple(warnings)
+
+
+def _assign_stereo(mol: Chem.Mol) -> None:
+    Chem.AssignStereochemistry(mol, cleanIt=True, force=True, flagPossibleStereoCenters=True)
+
+
+def _without_hydrogens(mol: Chem.Mol) -> Chem.Mol:
+    """Return `mol` without hydrogens written as atoms, but for those that define stereo ("[H]/N=C/C")."""
+    return mol if mol.GetNumAtoms() == mol.GetNumHeavyAtoms() else Chem.RemoveHs(mol)
+
+
+def _without_dative_bonds(mol: Chem.Mol) -> Chem.Mol:
+    """Return `mol` with the bonds cut that RDKit made dative: ligands of a metal, for which SMILES has no bond."""
+    dative = [bond for bond in mol.GetBonds() if bond.GetBondType() == Chem.BondType.DATIVE]
+    if not dative:
+        return mol
+    cut = Chem.RWMol(mol)
+    for bond in dative:
+        cut.RemoveBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())
+    Chem.SanitizeMol(cut)
+    return cut.GetMol()
 
 
 def _largest_organic(mol: Chem.Mol, warnings: list[MoleculeWarning]) -> Chem.Mol:
@@ -101,8 +127,11 @@ def _largest_organic(mol: Chem.Mol, warnings: list[MoleculeWarning]) -> Chem.Mol
 
 
 def _strip_labels(mol: Chem.Mol, warnings: list[MoleculeWarning]) -> None:
-    isotopes = maps = False
+    isotopes = maps = stereo = False
     for atom in mol.GetAtoms():
+        if atom.GetChiralTag() not in _TETRAHEDRAL:
+            stereo = True
+            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
         if atom.GetIsotope():
             isotopes = True
             atom.SetIsotope(0)
@@ -113,6 +142,9 @@ def _strip_labels(mol: Chem.Mol, warnings: list[MoleculeWarning]) -> None:
         warnings.append(MoleculeWarning("isotopes-removed", "isotope labels were removed"))
     if maps:
         warnings.append(MoleculeWarning("atom-maps-removed", "atom map numbers were removed"))
+    if stereo:
+        Chem.SetHybridization(mol)  # depends on it
+        warnings.append(MoleculeWarning("stereo-removed", "stereo that is not tetrahedral was removed"))
 
 
 def _neutral(mol: Chem.Mol, warnings: list[MoleculeWarning]) -> Chem.Mol:

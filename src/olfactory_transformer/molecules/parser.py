@@ -160,6 +160,13 @@ def sanitise(mol: Chem.Mol, smiles: str) -> None:
     """Perceive valences, rings and aromaticity in place; UnparsableMolecule if chemistry forbids it."""
     with quietly(smiles):
         Chem.SanitizeMol(mol)
+    if ":" in smiles:  # RDKit takes C:C, and gives such atoms broken valences
+        for bond in mol.GetBonds():
+            if bond.GetBondType() == Chem.BondType.AROMATIC and not bond.GetIsAromatic():
+                position = _atom_position(bond.GetBeginAtomIdx(), smiles)
+                raise UnparsableMolecule(
+                    "a bond ':' that is not aromatic, after the atom", _EXPECTED, position
+                )
 
 
 def _error_position(error: Exception, smiles: str) -> int | None:

@@ -22,8 +22,9 @@ _SPACE = " \t\r\n"
 # lone surrogates, CXSMILES bars and reaction arrows are outside of it.
 _NOT_SMILES = re.compile(r"[^A-Za-z0-9@+\-\[\]()=:#$/\\.%*]")
 _ANY_ATOM = re.compile(r"(\*)|\[\d*(#0(?!\d)|R\d*(?=[\]:]))")
-# Above it, rings are counted as RDKit perceives them: a symmetric cage of 21 independent rings can have 150.
-_FEW_RINGS = 4
+# Above the first, rings are counted as RDKit tries them for aromaticity: a symmetric cage of 21 independent rings
+# can have 150 smallest ones. It leaves out those of more than 24 atoms (a cyclodextrin has 128 of them).
+_FEW_RINGS, _AROMATIC_RING = 4, 24
 KEY_SCHEME = "m1"
 
 
@@ -130,7 +131,9 @@ def _check_characters(text: str, limits: MoleculeLimits) -> str:
         raise _wildcard(found[found.lastindex or 0], offset + found.start(found.lastindex or 0))
     if len(parts) > 1:
         start = text.index(parts[1], offset + len(parts[0]))
-        raise err.TrailingText(f"text after the SMILES, {shown(parts[1])},", "one SMILES and nothing else", start)
+        raise err.TrailingText(
+            f"text after the SMILES, {shown(parts[1])},", "one SMILES and nothing else", start
+        )
     return smiles
 
 
@@ -148,7 +151,7 @@ def _check_graph(mol: Chem.Mol, limits: MoleculeLimits, bracketed: bool) -> None
         raise err.TooManyAtoms(f"{heavy} heavy atoms", f"at most {limits.heavy_atoms}")
     rings = mol.GetNumBonds() - atoms + len(Chem.GetMolFrags(mol))
     if _FEW_RINGS < rings <= limits.rings:
-        rings = len(Chem.GetSymmSSSR(mol))
+        rings = max(rings, sum(len(ring) <= _AROMATIC_RING for ring in Chem.GetSymmSSSR(mol)))
     if rings > limits.rings:
         raise err.TooManyRings(f"{rings} rings", f"at most {limits.rings}")
 

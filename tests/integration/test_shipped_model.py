@@ -1,0 +1,80 @@
+"""What the README and the model card promise of the weights that ship."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from olfactory_transformer import OlfactoryTransformer, ScentPredictor
+from olfactory_transformer.core.errors import MoleculeError
+from olfactory_transformer.model.folder import BUNDLED, resolve
+from olfactory_transformer.model.tokenizer import collate
+from olfactory_transformer.molecules import read_molecule
+from olfactory_transformer.train.structures import listed_compounds
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return ScentPredictor.from_pretrained("olfactory-base-v1")
+
+
+def readable(texts):
+    for text in texts:
+        try:
+            yield read_molecule(text)
+        except MoleculeError:
+            continue
+
+
+def test_onnx_and_torch_agree_on_a_thousand_molecules(predictor):
+    molecules = list(islice(readable(listed_compounds()), 1000))
+    tokens = [predictor.tokenizer(molecule) for molecule in molecules]
+    dilution = np.linspace(-6, 0, len(tokens), dtype=np.float32)
+    served = predictor.runtime.run(tokens, dilution)
+    network = OlfactoryTransformer.from_pretrained("olfactory-base-v1")
+    scale = network.ratings.scale.numpy()  # ratings go to 100, so they are compared in units of their spread
+    for start in range(0, len(tokens), 50):
+        batch = collate(tokens[start : start + 50])
+        with torch.inference_mode():
+            trained = network(
+                torch.from_numpy(batch.atoms),
+                torch.from_numpy(batch.relations),
+                torch.from_numpy(dilution[start : start + 50]),
+            )
+        for name, tensor in trained._asdict().items():
+            difference = tensor.numpy() - getattr(served, name)[start : start + 50]
+            assert np.abs(difference / (scale if name == "ratings" else 1)).max() < 1e-4, name
+
+
+@pytest.mark.parametrize(
+    ("smiles", "expected"),
+    [
+        ("COc1cc(C=O)ccc1O", {"vanilla"}),  # vanillin
+        ("CCCCCCCC=O", {"aldehydic", "citrus", "waxy", "fatty", "orange", "green"}),  # octanal
+        ("CC(=O)OCC", {"ethereal", "fruity", "solvent", "sweet"}),  # ethyl acetate
+        ("CC(C)=CCCC(C)=CC=O", {"citrus", "lemon"}),  # citral
+    ],
+    ids=["vanillin", "octanal", "ethyl acetate", "citral"],
+)
+def test_known_odorants_smell_as_a_perfumer_would_say(predictor, smiles, expected):
+    assert expected & set(predictor.predict(smiles).primary_notes[:3])
+
+
+def test_intensity_rises_with_concentration(predictor):
+    weak, strong = (predictor.predict("COc1cc(C=O)ccc1O", dilution).intensity for dilution in (1e-5, 1e-1))
+    assert weak < strong
+
+
+def test_heavy_salts_and_sugars_are_less_likely_to_smell_than_esters(predictor):
+    sugar, ester = predictor.predict(["OCC1OC(O)C(O)C(O)C1O", "CCCC(=O)OCC"])
+    assert sugar.odorless_probability > 0.5 > ester.odorless_probability
+
+
+def test_all_weights_together_are_small():
+    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 40e6
+
+
+def test_the_card_names_the_terms_of_the_data():
+    card = (resolve("olfactory-base-v1") / "README.md").read_text()
+    assert "research" in card and "CC BY-NC 4.0" in card and "macro AUROC" in card

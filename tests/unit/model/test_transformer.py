@@ -1,0 +1,150 @@
+"""The network in torch and as ONNX: the same numbers, whatever the padding, the batch and the order of the atoms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from rdkit import Chem
+
+from olfactory_transformer.core.config import ModelConfig
+from olfactory_transformer.inference.predictor import ScentPredictor
+from olfactory_transformer.inference.runtime import OnnxRuntime, RawOutputs
+from olfactory_transformer.model.tokenizer import MoleculeTokenizer, collate
+from olfactory_transformer.model.transformer import OlfactoryTransformer, Outputs
+from olfactory_transformer.molecules import Molecule, read_molecule
+
+SMILES = [
+    "C", "CCO", "COc1cc(C=O)ccc1O", "C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "CC(C)=CCC/C(C)=C/CO", "O", "[Cu]",
+    "CC(C)=CCC/C(C)=C\\CO", "Cc1ccccc1O", "Cc1cccc(O)c1", "Cc1ccc(O)cc1", "C12C3C4C1C5C2C3C45", "C" * 200,
+]  # fmt: skip
+CONFIG = ModelConfig(
+    words=("fruity", "green", "rose"), ratings=("intensity", "valence"), width=24, layers=2, heads=3, feedforward=32,
+    embedding=20, name="tiny", version="3",
+)  # fmt: skip
+tokenizer = MoleculeTokenizer()
+TOKENS = [tokenizer(read_molecule(smiles)) for smiles in SMILES]
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A network with random weights, in its relation bias and statistics, too, which start as constants."""
+    torch.manual_seed(3)
+    network = OlfactoryTransformer(CONFIG).eval()
+    with torch.no_grad():
+        torch.nn.init.normal_(network.relation_bias.weight)
+        for head in (network.ratings, network.threshold):
+            head.mean.normal_()
+            head.scale.uniform_(0.5, 2)
+    return network
+
+
+@pytest.fixture(scope="module")
+def folder(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    network.save_pretrained(path, card="# tiny\n")
+    return path
+
+
+@torch.no_grad()
+def run(network, tokens, length=None, log_dilution=-3.0) -> Outputs:
+    batch = collate(tokens, length)
+    dilutions = torch.full((len(tokens),), log_dilution)
+    return network(torch.from_numpy(batch.atoms), torch.from_numpy(batch.relations), dilutions)
+
+
+def assert_same(one, other, tolerance=1e-4):
+    for field, a in zip(Outputs._fields, one, strict=True):
+        b = getattr(other, field) if isinstance(other, RawOutputs) else other[Outputs._fields.index(field)]
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=tolerance, rtol=1e-4, err_msg=field)
+
+
+def test_shapes(network):
+    found = run(network, TOKENS)
+    n = len(TOKENS)
+    assert [tuple(output.shape) for output in found] == [(n, 20), (n, 3), (n, 2), (n, 1), (n, 1)]
+    assert all(bool(torch.isfinite(output).all()) for output in found)
+
+
+def test_alone_or_padded_or_in_a_batch(network):
+    together = run(network, TOKENS)
+    for row, tokens in enumerate(TOKENS):
+        here = [output[row : row + 1] for output in together]
+        assert_same(run(network, [tokens]), here)
+    assert_same(run(network, TOKENS[:3], 40), run(network, TOKENS[:3]))
+
+
+def test_the_order_of_the_atoms_does_not_matter(network):
+    rng = np.random.default_rng(2)
+    for smiles, tokens in zip(SMILES[:13], TOKENS, strict=False):
+        molecule = read_molecule(smiles)
+        order = [int(i) for i in rng.permutation(len(tokens))]
+        mol = Chem.RenumberAtoms(molecule.rdmol, order)
+        assert_same(run(network, [tokenizer(Molecule(smiles, molecule.smiles, mol))]), run(network, [tokens]))
+
+
+def test_different_molecules_differ(network):
+    found = run(network, TOKENS).words
+    distance = torch.cdist(found, found) + torch.eye(len(found))
+    assert float(distance.min()) > 1e-3  # isomers by stereo and by position among them
+
+
+def test_only_ratings_depend_on_the_dilution(network):
+    one, other = run(network, TOKENS, log_dilution=-5.0), run(network, TOKENS, log_dilution=-1.0)
+    for field in Outputs._fields:
+        same = torch.equal(getattr(one, field), getattr(other, field))
+        assert same == (field != "ratings")
+    # Beyond the dilutions asked, the nearest answers.
+    assert_same(run(network, TOKENS, log_dilution=-7.0), run(network, TOKENS, log_dilution=-30.0))
+    assert_same(run(network, TOKENS, log_dilution=0.0), run(network, TOKENS, log_dilution=3.0))
+
+
+def test_onnx_agrees_with_torch(network, folder):
+    runtime = OnnxRuntime(folder / "model.onnx", threads=1)
+    dilutions = np.full(len(TOKENS), -3.0, np.float32)
+    together = runtime.run(TOKENS, dilutions)  # in batches by length, put back in order
+    assert_same(run(network, TOKENS), together)
+    for row, tokens in enumerate(TOKENS):
+        alone = runtime.run([tokens], dilutions[:1])
+        assert_same(run(network, [tokens]), alone)
+        np.testing.assert_allclose(alone.words[0], together.words[row], atol=1e-4)
+    assert runtime.widths == (20, 3, 2, 1, 1)
+
+
+def test_each_molecule_keeps_its_dilution(network, folder):
+    runtime = OnnxRuntime(folder / "model.onnx", threads=1)
+    dilutions = np.linspace(-6, 0, len(TOKENS)).astype(np.float32)
+    together = runtime.run(TOKENS, dilutions).ratings
+    for row, tokens in enumerate(TOKENS):
+        expected = run(network, [tokens], log_dilution=float(dilutions[row])).ratings[0]
+        np.testing.assert_allclose(together[row], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_saved_and_loaded(network, folder):
+    again = OlfactoryTransformer.from_pretrained(folder)
+    assert again.config == CONFIG
+    assert not again.training
+    assert_same(run(network, TOKENS), run(again, TOKENS), 0)
+    files = ["README.md", "config.json", "manifest.json", "model.onnx", "model.safetensors", "tokenizer.json"]
+    assert sorted(path.name for path in folder.iterdir()) == files
+    assert (folder / "README.md").read_text() == "# tiny\n"
+    predictor = ScentPredictor.from_pretrained(folder, threads=1)
+    assert predictor.version == "tiny@3"
+    np.testing.assert_allclose(predictor.embed(SMILES), run(network, TOKENS).embedding, atol=1e-4)
+
+
+def test_files_are_as_readable_as_any_other(folder, tmp_path):
+    (tmp_path / "new").write_text("")
+    mode = (tmp_path / "new").stat().st_mode
+    assert {path.stat().st_mode for path in folder.iterdir()} == {mode}
+
+
+def test_saving_leaves_the_model_as_it_was(network, tmp_path):
+    network.train()
+    try:
+        before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        network.save_pretrained(tmp_path / "again")
+        assert network.training
+        assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    finally:
+        network.eval()
