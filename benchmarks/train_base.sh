@@ -8,12 +8,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${1:-${OLFACTORY_DATA_DIR:-../shared/data}}
 runs=${2:-runs/base}
+jobs=${JOBS:-2}
 olfactory=${OLFACTORY:-.venv-dev/bin/olfactory}
+# Without these, glibc gives every large tensor back to the system at once and asks for it again.
+export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_TOP_PAD_=67108864
 
 "$olfactory" data --verify "$data"
 "$olfactory" pretrain --out "$runs/pretrain"
 "$olfactory" cross-validate --data "$data" --trunk "$runs/pretrain/trunk.safetensors" --out "$runs/folds" \
-  --report docs/results/cross-validation.md
+  --jobs "$jobs" --report docs/results/cross-validation.md
 "$olfactory" train --data "$data" --trunk "$runs/pretrain/trunk.safetensors" --out "$runs/final" \
   --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.0.0
 echo "The model is in $runs/final/model; to ship it: cp $runs/final/model/* src/olfactory_transformer/pretrained/olfactory-base-v1/"

@@ -8,14 +8,19 @@ sources. The same predictions choose the temperature and the thresholds of the s
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from olfactory_transformer.core.config import ModelConfig
+from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.train.decisions import Decisions, decide, f1, fit_thresholds, sigmoid
 from olfactory_transformer.train.finetune import DEFAULTS, finetune, predict
 from olfactory_transformer.train.fit import FitConfig
@@ -26,8 +31,9 @@ from olfactory_transformer.train.metrics import (
     pearson,
     r_squared,
 )
+from olfactory_transformer.train.progress import hide_bars
 from olfactory_transformer.train.read import FOLDS
-from olfactory_transformer.train.tasks import MODEL_TASKS, TrainingSet
+from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
 
 Floats = npt.NDArray[np.float32]
 
@@ -48,41 +54,80 @@ class OutOfFold:
     fold: dict[str, npt.NDArray[np.int64]]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fold:
+    """Everything a worker needs to train and predict one fold."""
+
+    data: TrainingSet
+    folder: Path
+    trunk: Path | None
+    model: ModelConfig
+    config: FitConfig
+    held_out: int
+    threads: int | None
+
+    def run(self) -> tuple[int, dict[str, Floats]]:
+        """Return the fold's number and each task's predictions for its held-out rows."""
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+            hide_bars()
+        network, _ = finetune(
+            self.data,
+            self.folder / f"fold-{self.held_out}",
+            trunk=self.trunk,
+            model=self.model,
+            config=replace(self.config, seed=self.config.seed + self.held_out),
+            hold_out=self.held_out,
+        )
+        found = {}
+        for task in map(self.data.task, MODEL_TASKS):
+            rows = _rows(self.data, task, self.held_out)
+            dilution = None if task.log_dilution is None else task.log_dilution[rows]
+            found[task.name] = predict(network, self.data, task.molecule[rows], dilution)[task.name]
+        return self.held_out, found
+
+
+def _run(fold: _Fold) -> tuple[int, dict[str, Floats]]:
+    return fold.run()
+
+
+def _rows(data: TrainingSet, task: Task, fold: int) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(data.fold[task.molecule] == fold)
+
+
 def out_of_fold(
     data: TrainingSet,
     folder: Path,
     trunk: Path | None,
     model: ModelConfig,
     config: FitConfig = DEFAULTS,
+    jobs: int = 1,
     tell: Callable[[str], None] = lambda line: None,
 ) -> OutOfFold:
-    """Train one network a fold (below `folder`, resumable) and predict what each had not seen."""
+    """Train one network a fold (below `folder`, resumable) and predict what each had not seen.
+
+    Parameters
+    ----------
+    jobs : int
+        Folds at a time, each with its share of the processors. Networks of this size keep one core busy but
+        not two, so on a CPU a job a core is fastest.
+    """
     tasks = [data.task(name) for name in MODEL_TASKS]
-    fold = {task.name: data.fold[task.molecule] for task in tasks}
     predictions = {task.name: np.full(task.values.shape, np.nan, np.float32) for task in tasks}
-    for held_out in range(FOLDS):
-        network, fitted = finetune(
-            data,
-            folder / f"fold-{held_out}",
-            trunk=trunk,
-            model=model,
-            config=replace(config, seed=config.seed + held_out),
-            hold_out=held_out,
-        )
-        for task in tasks:
-            rows = np.flatnonzero(fold[task.name] == held_out)
-            dilution = None if task.log_dilution is None else task.log_dilution[rows]
-            predictions[task.name][rows] = predict(network, data, task.molecule[rows], dilution)[task.name]
-        tell(
-            f"fold {held_out}: {fitted.epochs} epochs, macro AUROC {fitted_score(data, predictions, held_out):.4f}"
-        )
-    return OutOfFold(predictions, fold)
+    threads = None if jobs == 1 else max(1, cpu_limit() // jobs)
+    folds = [_Fold(data, folder, trunk, model, config, k, threads) for k in range(FOLDS)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else nullcontext() as pool:
+        for held_out, found in pool.map(_run, folds) if pool else map(_run, folds):
+            for task in tasks:
+                predictions[task.name][_rows(data, task, held_out)] = found[task.name]
+            tell(f"fold {held_out}: macro AUROC {fitted_score(data, predictions, held_out):.4f}")
+    return OutOfFold(predictions, {task.name: data.fold[task.molecule] for task in tasks})
 
 
 def fitted_score(data: TrainingSet, predictions: dict[str, Floats], fold: int) -> float:
     """Return the macro AUROC of one held-out fold."""
     task = data.task("words")
-    rows = np.flatnonzero(data.fold[task.molecule] == fold)
+    rows = _rows(data, task, fold)
     return label_scores(task.columns, task.values[rows], predictions["words"][rows], 0).macro_auroc.value
 
 

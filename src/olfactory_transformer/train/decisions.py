@@ -48,7 +48,8 @@ def f1(truth: Floats, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Return F1 of each column, (R, C) -> (C,); 0 where nothing is true or chosen."""
     hits = (truth * chosen).sum(0)
     total = truth.sum(0) + chosen.sum(0)
-    return np.divide(2 * hits, total, out=np.zeros(len(total)), where=total > 0)
+    scores = np.zeros(len(total))
+    return np.asarray(np.divide(2 * hits, total, out=scores, where=total > 0), np.float64)
 
 
 def fit_thresholds(truth: Floats, probability: Floats) -> tuple[float, ...]:

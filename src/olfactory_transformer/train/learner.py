@@ -42,11 +42,19 @@ class Learner(nn.Module):
         return getattr(self.model, name) if name in MODEL_TASKS else self.auxiliary[name]
 
     def set_statistics(self, tasks: Sequence[Task], molecules: npt.NDArray[np.int64]) -> None:
-        """Give every regression head the mean and scale of its training targets."""
+        """Start every head at what is known without looking at a molecule.
+
+        Regression heads get the mean and scale of their training targets, yes/no heads their labels' log odds:
+        with the usual start at one half, the first epochs would go into learning that most words are rare.
+        """
         for task in tasks:
             head = self.head(task.name)
-            if isinstance(head, RegressionHead):
-                mean, scale = task.statistics(molecules)
+            mean, scale = task.statistics(molecules)
+            if isinstance(head, BinaryHead):
+                share = np.clip(mean / _BINARY_CEILING.get(task.name, 1.0), 1e-3, 1 - 1e-3)
+                with torch.no_grad():
+                    head.out.bias.copy_(torch.from_numpy(np.log(share / (1 - share))))
+            elif isinstance(head, RegressionHead):
                 head.mean.copy_(torch.from_numpy(mean))
                 head.scale.copy_(torch.from_numpy(scale))
 

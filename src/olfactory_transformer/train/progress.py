@@ -9,6 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 T = TypeVar("T")
+_hidden = False
+
+
+def hide_bars() -> None:
+    """Show no bars from now on: for worker processes, whose bars would overwrite each other's."""
+    global _hidden
+    _hidden = True
 
 
 def track(items: Iterable[T], total: int | None, text: str) -> Iterator[T]:
@@ -19,5 +26,7 @@ def track(items: Iterable[T], total: int | None, text: str) -> Iterator[T]:
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with Progress(
+        *columns, console=console, disable=_hidden or not console.is_terminal, transient=True
+    ) as progress:
         yield from progress.track(items, total=total, description=text)
