@@ -22,7 +22,7 @@ from pathlib import Path
 from olfactory_transformer.core.errors import MoleculeError
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import read_molecule
-from olfactory_transformer.train.report import table
+from olfactory_transformer.train.report import machine, table
 from olfactory_transformer.train.shipping import commit
 from olfactory_transformer.train.structures import listed_compounds
 
@@ -117,7 +117,8 @@ def main() -> None:
     lines = [
         "# A file of 10,000 rows, 500 of them bad",
         "Written by `python benchmarks/bulk_file.py --report docs/results/bulk.md`; do not edit.",
-        f"- commit: {commit()}; seed 0; two CPU cores\n- last line of the command: `{done.stderr.strip().splitlines()[-1]}`; "
+        f"- commit: {commit()}; seed 0; {machine()}\n"
+        f"- last line of the command: `{done.stderr.strip().splitlines()[-1]}`; "
         f"exit code {done.returncode}\n- rows lost: {lost}; rows out of place or with a changed column: {misplaced}\n"
         f"- whole command: {seconds:.1f} s, {arguments.rows / seconds:.0f} rows a second; of it reading molecules and "
         f"making tokens, measured alone: {reading:.1f} s ({reading / seconds:.0%})",
