@@ -40,7 +40,9 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
     }
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        logging.getLogger("onnxscript").setLevel(logging.ERROR)
+        # They tell of torchvision, which nothing here uses.
+        for name in ("onnxscript", "torch.onnx._internal.exporter._registration"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         program = torch.onnx.export(
             network,
             example,
