@@ -87,7 +87,7 @@ def test_without_the_truth_it_is_only_predicted(predictor, tmp_path):
     path.write_text("smiles\nCCO\nCC(\nCCCO\n")
     result = evaluate(predictor, path, "gs_lf")
     assert result.labels is None and len(result.columns) == 138
-    assert list(result.errors) == [1] and "extra open parentheses" in result.errors[1]
+    assert list(result.errors) == [1] and "character 3" in result.errors[1]
     result.write(tmp_path / "out.csv")
     written = rows_of(tmp_path / "out.csv")
     assert [row["smiles"] for row in written] == ["CCO", "CC(", "CCCO"]

@@ -73,6 +73,10 @@ The trunk was pre-trained on unlabelled structures listed by the `chemicals` pac
 - Mirror images: the input tells R from S and E from Z, but the words' head was trained without stereo, and what it
   says of two enantiomers has not been shown to be better than chance.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
+- Involatile molecules are sometimes given a smell: glucose ("sweet", from a source that noted its taste) and
+  octacosane ("waxy") are called odorous by version 1.0.0.
+- Intensity, pleasantness and threshold tell strong from weak and not much more: extra trees on molecular descriptors
+  do better in the same folds.
 - Rare words (about 30 molecules of training) are ranked less well than the mean suggests; see the table by word.
 - Salts, metals, polymers and mixtures: one fragment is predicted, as if it were alone.
 - Dilution reaches only the panel ratings: the words are those of "some usual dilution".
