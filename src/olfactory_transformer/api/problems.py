@@ -14,8 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from olfactory_transformer.api.catalogue import KINDS
-from olfactory_transformer.core.errors import MoleculeError
-from olfactory_transformer.engine.contract import EngineFault, EngineNotReady
+from olfactory_transformer.core.errors import EngineFault, EngineNotReady, MoleculeError
 
 logger = logging.getLogger(__name__)
 

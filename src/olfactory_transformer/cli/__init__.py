@@ -27,16 +27,24 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except BrokenPipeError:
-            # Whoever read has had enough, as `head` has. What is still in the buffer goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _discard_output()  # whoever read has had enough, as `head` has
             raise typer.Exit(0) from None
         except OlfactoryError as error:
             typer.echo(f"olfactory: {error}", err=True)
             raise typer.Exit(FAILED) from None
         except OSError as error:
+            _discard_output()  # it may be standard output that is full
             where = f"{error.filename}: " if error.filename else ""
             typer.echo(f"olfactory: {where}{error.strerror or error}", err=True)
             raise typer.Exit(FAILED) from None
+
+
+def _discard_output() -> None:
+    """Send what cannot be written nowhere, or Python would fail on it once more when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 app = typer.Typer(

@@ -18,8 +18,8 @@ OlfactoryError
 │   └── ModelCorrupt                truncated or altered: a hash does not match
 ├── DataError (ValueError)          a training or evaluation file with wrong contents
 ├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
-├── EngineNotReady                  engine.contract: not warmed up yet; ask again soon
-├── EngineFault                     engine.contract: it failed on input that it should have handled
+├── EngineNotReady                  the engine is not warmed up yet; ask again soon
+├── EngineFault                     the engine failed on input that it should have handled
 ├── SettingsError (ValueError)      a setting with a value that is not allowed
 └── MissingExtra (ImportError)      an optional dependency is not installed
 """
@@ -149,6 +149,14 @@ class DataError(OlfactoryError, ValueError):
 
 class FileFormatError(OlfactoryError, ValueError):
     """A molecule file of unknown or broken format."""
+
+
+class EngineNotReady(OlfactoryError):
+    """The engine has not finished its warm-up; ask again soon."""
+
+
+class EngineFault(OlfactoryError):
+    """The engine failed on input it should have handled; what happened is its `__cause__`."""
 
 
 class SettingsError(OlfactoryError, ValueError):

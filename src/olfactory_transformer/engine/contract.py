@@ -14,17 +14,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION, ScentPrediction
-from olfactory_transformer.core.errors import MoleculeError, OlfactoryError
+from olfactory_transformer.core.errors import EngineFault, MoleculeError
 from olfactory_transformer.molecules import MoleculeLimits
-
-
-class EngineNotReady(OlfactoryError):
-    """The engine has not finished its warm-up; ask again soon."""
-
-
-class EngineFault(OlfactoryError):
-    """The engine failed on input it should have handled; what happened is its `__cause__`."""
-
 
 Outcome = ScentPrediction | MoleculeError | EngineFault
 

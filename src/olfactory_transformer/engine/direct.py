@@ -11,11 +11,9 @@ import anyio
 import anyio.to_thread
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION
-from olfactory_transformer.core.errors import OlfactoryError
+from olfactory_transformer.core.errors import EngineFault, EngineNotReady, OlfactoryError
 from olfactory_transformer.engine.contract import (
     BatchObserver,
-    EngineFault,
-    EngineNotReady,
     EngineState,
     ModelInfo,
     Outcome,

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 import anyio
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION, ScentPrediction
-from olfactory_transformer.core.errors import MoleculeError
+from olfactory_transformer.core.errors import EngineFault, EngineNotReady, MoleculeError
 from olfactory_transformer.engine.contract import (
     BatchObserver,
-    EngineFault,
-    EngineNotReady,
     EngineState,
     ModelInfo,
     Outcome,

@@ -84,8 +84,8 @@ def _described(smiles: str) -> Described | None:
 def normal_quantiles(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Map each column to the normal distribution by its ranks; ties share their mean rank, NaN stays NaN.
 
-    >>> normal_quantiles(np.array([[1.0], [2.0], [2.0], [9.0]], np.float32)).round(2).ravel().tolist()
-    [-1.15, 0.0, 0.0, 1.15]
+    >>> print(normal_quantiles(np.array([[1.0], [2.0], [2.0], [9.0]], np.float32)).round(2).ravel())
+    [-1.15  0.    0.    1.15]
     """
     result = np.full(values.shape, np.nan, np.float32)
     for column in range(values.shape[1]):

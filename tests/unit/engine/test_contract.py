@@ -7,15 +7,8 @@ import anyio
 import pytest
 
 from olfactory_transformer.core.config import ScentPrediction
-from olfactory_transformer.core.errors import MoleculeError
-from olfactory_transformer.engine.contract import (
-    Engine,
-    EngineFault,
-    EngineNotReady,
-    EngineState,
-    check_dilution,
-    finite,
-)
+from olfactory_transformer.core.errors import EngineFault, EngineNotReady, MoleculeError
+from olfactory_transformer.engine.contract import Engine, EngineState, check_dilution, finite
 from olfactory_transformer.engine.direct import DirectEngine
 from olfactory_transformer.engine.fake import FakeEngine
 from olfactory_transformer.inference.predictor import ScentPredictor

@@ -6,8 +6,8 @@ import anyio
 import numpy as np
 import pytest
 
-from olfactory_transformer.core.errors import ModelNotFound
-from olfactory_transformer.engine.contract import EngineFault, EngineState
+from olfactory_transformer.core.errors import EngineFault, ModelNotFound
+from olfactory_transformer.engine.contract import EngineState
 from olfactory_transformer.engine.direct import DirectEngine
 from olfactory_transformer.inference.predictor import ScentPredictor
 
