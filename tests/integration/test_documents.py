@@ -115,3 +115,12 @@ def start(command: str, folder: Path, env: dict[str, str], port: str) -> subproc
             time.sleep(0.1)
     server.kill()
     raise AssertionError(f"{command} did not get ready")
+
+
+@pytest.mark.parametrize(
+    "page", sorted({ROOT / "README.md", *ROOT.glob("docs/**/*.md")}), ids=lambda p: p.name
+)
+def test_links_lead_somewhere(page):
+    prose = re.sub(r"^```.*?^```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)#:]+)\)", prose):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"

@@ -101,3 +101,53 @@ def test_an_unknown_task_and_a_missing_column_are_named(predictor, tmp_path):
         evaluate(predictor, path, "smell")
     with pytest.raises(DataError, match="no column 'smiles'"):
         evaluate(predictor, path, "gs_lf")
+
+
+def test_the_data_is_not_overwritten(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("smiles,fruity\nCCO,1\n")
+    command = [
+        sys.executable,
+        "-m",
+        "olfactory_transformer.cli",
+        "evaluate",
+        "--data",
+        path,
+        "--predictions",
+        path,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2 and "would overwrite" in done.stderr
+    assert path.read_text() == "smiles,fruity\nCCO,1\n"
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "message"),
+    [
+        ("gs_lf", b"smiles,fruity\nCCO,x\n", "row 1, column fruity: got 'x'"),
+        ("gs_lf", b"smiles,fruity\nCC\xff,1\n", "not CSV in UTF-8"),
+        ("keller2016", b"smiles,dilution,intensity\nCCO,0.1,5\nCCO,-2,5\n", "row 2: dilution is '-2'"),
+        ("mayhew2022", b"smiles,odor.class\nCCO,odor\n", "row 1, column odor.class: got 'odor'"),
+    ],
+)
+def test_a_bad_cell_is_named(predictor, tmp_path, task, content, message):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        evaluate(predictor, path, task, samples=0)
+
+
+def test_an_unknown_truth_is_left_out(predictor, tmp_path):
+    path = tmp_path / "some.csv"
+    path.write_text("smiles,odor.class\nCCO,Odor\nOCC(O)CO,Odorless\nCCC,\n")
+    assert evaluate(predictor, path, "mayhew2022", samples=0).labels.words[0].positives == 1
+    path.write_text("smiles,log_inv_odt\nCCO,1\nCCCO,2\nCCCCO,\nCCCCCO,3\n")
+    assert evaluate(predictor, path, "abraham2012", samples=0).figures["r"] == pytest.approx(1, abs=0.5)
+
+
+def test_what_cannot_be_computed_is_null_in_json(tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("smiles,fruity\nCCO,1\n")
+    command = [sys.executable, "-m", "olfactory_transformer.cli", "evaluate", "--data", path, "--json"]
+    done = subprocess.run([*command, "--samples", "0"], capture_output=True, text=True, timeout=100)
+    assert json.loads(done.stdout, parse_constant=pytest.fail)["labels"]["macro_auroc"]["value"] is None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -37,8 +38,11 @@ def evaluate(
         from olfactory_transformer.core.errors import MissingExtra
 
         raise MissingExtra("train", f"`olfactory evaluate` ({error.name})") from None
+    from olfactory_transformer.core.errors import DataError
     from olfactory_transformer.inference.predictor import ScentPredictor
 
+    if predictions is not None and predictions.exists() and data.exists() and predictions.samefile(data):
+        raise DataError(f"{predictions}: the predictions would overwrite the data; expected another file")
     result = run(ScentPredictor.from_pretrained(model), data, task, fold, samples)
     if predictions is not None:
         result.write(predictions)
@@ -50,7 +54,16 @@ def evaluate(
 
 def _print_json(result: Evaluation) -> None:
     labels = asdict(result.labels) if result.labels else None
-    typer.echo(json.dumps({"rows": len(result.rows), "labels": labels, "figures": result.figures}))
+    typer.echo(json.dumps(_finite({"rows": len(result.rows), "labels": labels, "figures": result.figures})))
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON values with null for NaN, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _print_table(result: Evaluation) -> None:

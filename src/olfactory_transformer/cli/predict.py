@@ -174,8 +174,8 @@ def _show_text() -> Show:
             return
         count = 0 if words is Words.NOTES else render.SHOWN
         drawn = Text(render.text(result, count=count, ascii_only=ascii_only))
-        drawn.highlight_regex(r"^[^\s].*$", "bold")
-        drawn.highlight_regex(r"[█▏▎▍▌▋▊▉#]+$|●", "cyan")
+        drawn.highlight_regex(r"(?m)^[^\s].*$", "bold")
+        drawn.highlight_regex(r"(?m)[█▏▎▍▌▋▊▉]+$|●|(?<=  )#+$", "cyan")
         drawn.highlight_regex(r"(?m)^  ! .*$", "yellow")
         console.print(drawn)
 

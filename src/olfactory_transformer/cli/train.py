@@ -36,7 +36,7 @@ def pretrain(
     limit: Annotated[int | None, typer.Option("--limit", min=64, help="Only so many structures.")] = None,
 ) -> None:
     """Pre-train the trunk on unlabelled structures. Killed, it goes on where it was when called again."""
-    _needs_torch("olfactory pretrain")
+    _ready("olfactory pretrain", out, device)
     from olfactory_transformer.train import pretrain as recipe
 
     fitted = recipe.pretrain(out, recipe.default_model(), _with(recipe.DEFAULTS, epochs, seed, device), limit)
@@ -67,7 +67,7 @@ def train(
     model_version: Annotated[str, typer.Option("--model-version", help="Of the model.")] = "0",
 ) -> None:
     """Fine-tune on the labelled sets and write a model folder. Killed, it goes on where it was when called again."""
-    _needs_torch("olfactory train")
+    _ready("olfactory train", out, device)
     if patience and fold is None:
         raise typer.BadParameter("early stopping needs a fold to watch: give --fold", param_hint="--patience")
     from dataclasses import replace
@@ -106,7 +106,7 @@ def cross_validate(
     report: Annotated[Path | None, typer.Option("--report", help="Markdown page to write.")] = None,
 ) -> None:
     """Train one network a fold, score each on the fold it has not seen, and choose the notes' thresholds."""
-    _needs_torch("olfactory cross-validate")
+    _ready("olfactory cross-validate", out, device)
     from olfactory_transformer.train import cross_validate as cv
     from olfactory_transformer.train import finetune, shipping
     from olfactory_transformer.train.report import cross_validation_page
@@ -132,11 +132,16 @@ def cross_validate(
         typer.echo(f"{what}: {figure}")
 
 
-def _needs_torch(command: str) -> None:
+def _ready(command: str, out: Path, device: str) -> None:
+    """Complain of what would only fail after minutes: no torch, no such device, a file in place of the folder."""
     from importlib.util import find_spec
 
     if find_spec("torch") is None:
         raise MissingExtra("train", f"`{command}`")
+    from olfactory_transformer.train.fit import device_of
+
+    device_of(device)
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def _read(data: Path | None) -> TrainingSet:

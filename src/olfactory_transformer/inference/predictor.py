@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION, ModelConfig, ScentPrediction
-from olfactory_transformer.core.errors import ModelCorrupt, MoleculeError
+from olfactory_transformer.core.errors import ModelCorrupt, MoleculeError, NotText
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 from olfactory_transformer.inference.runtime import OnnxRuntime, RawOutputs
 from olfactory_transformer.model.folder import read_config, resolve, verify
@@ -127,14 +127,18 @@ class ScentPredictor:
         ValueError
             The dilution is not a volume fraction.
         """
-        if not 0 < dilution <= 1:
-            raise ValueError(f"dilution: got {dilution}, expected a volume fraction, 0 < dilution <= 1")
+        dilution = _volume_fraction(dilution)
+        if errors not in ("raise", "return"):
+            raise ValueError(f"errors: got {errors!r}, expected 'raise' or 'return'")
+        if not isinstance(smiles, Iterable) or isinstance(smiles, bytes):
+            raise NotText(f"a value of type {type(smiles).__name__}", "a SMILES as text, or a list of them")
         if isinstance(smiles, str):
             return self.predict_molecules([read_molecule(smiles, self.limits)], dilution)[0]
         read = [self._read(s) for s in smiles]
         if errors == "raise":
-            for found in read:
+            for index, found in enumerate(read):
                 if isinstance(found, MoleculeError):
+                    found.add_note(f"in item {index} of the list; errors='return' goes on with the others")
                     raise found
         predictions = iter(self.predict_molecules([m for m in read if isinstance(m, Molecule)], dilution))
         return [next(predictions) if isinstance(m, Molecule) else m for m in read]
@@ -204,6 +208,17 @@ class ScentPredictor:
             warnings=tuple(warnings),
             model_version=self.version,
         )
+
+
+def _volume_fraction(dilution: object) -> float:
+    """Return a dilution as a plain float; ValueError if it is no volume fraction."""
+    try:
+        value = float(dilution)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        value = math.nan
+    if isinstance(dilution, bool | str) or not 0 < value <= 1:
+        raise ValueError(f"dilution: got {dilution!r}, expected a volume fraction, 0 < dilution <= 1")
+    return value
 
 
 def _index(names: Sequence[str], name: str) -> int | None:

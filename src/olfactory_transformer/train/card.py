@@ -73,8 +73,9 @@ The trunk was pre-trained on unlabelled structures listed by the `chemicals` pac
 - Mirror images: the input tells R from S and E from Z, but the words' head was trained without stereo, and what it
   says of two enantiomers has not been shown to be better than chance.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
-- Involatile molecules are sometimes given a smell: glucose ("sweet", from a source that noted its taste) and
-  octacosane ("waxy") are called odorous by version 1.0.0.
+- Involatile molecules are sometimes given a smell: glucose written without stereo ("sweet", from a source
+  that noted its taste) and octacosane ("waxy") are called odorous by version 1.0.0. Ammonia, which is like nothing
+  it was trained on, is called odourless.
 - Intensity, pleasantness and threshold tell strong from weak and not much more: extra trees on molecular descriptors
   do better in the same folds.
 - Rare words (about 30 molecules of training) are ranked less well than the mean suggests; see the table by word.

@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from olfactory_transformer.core.config import DEFAULT_DILUTION
 from olfactory_transformer.core.errors import DataError, MoleculeError
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.inference.runtime import RawOutputs
 from olfactory_transformer.model.tokenizer import MoleculeTokens
 from olfactory_transformer.molecules import read_molecule
 from olfactory_transformer.train.metrics import LabelScores, label_scores, pearson, r_squared
-from olfactory_transformer.train.read import Row, number, read_rows
+from olfactory_transformer.train.read import Row, dilution_of, number, read_rows
 
 Table = npt.NDArray[np.float64]
-DEFAULT_DILUTION = 1e-3
+_CLASSES = {"Odor": 1.0, "Odorless": 0.0, "": math.nan}  # of mayhew2022, as odorous or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,16 @@ class Evaluation:
     figures: dict[str, float] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        """Write the predictions as CSV: the rows' SMILES (and dilution), then the columns."""
+        """Write the predictions as CSV, whole or not at all: the rows' SMILES (and dilution), then the columns."""
+        temporary = path.with_name(path.name + ".part")
         kept = [name for name in ("smiles", "dilution") if self.rows and name in self.rows[0]]
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow([*kept, *self.columns])
             for row, values in zip(self.rows, self.predicted, strict=True):
                 cells = ["" if math.isnan(v) else format(v, ".6g") for v in values]
                 writer.writerow([*(row[name] for name in kept), *cells])
+        temporary.replace(path)
 
 
 def evaluate(
@@ -148,7 +151,9 @@ def _predict(
             where.append(index)
         except MoleculeError as error:
             errors[index] = str(error)
-    dilution = [float(rows[i].get("dilution") or DEFAULT_DILUTION) for i in where]
+    dilution = [
+        dilution_of(rows[i], f"row {i + 1}") if rows[i].get("dilution") else DEFAULT_DILUTION for i in where
+    ]
     raw = predictor.runtime.run(tokens, np.log10(np.array(dilution, np.float32)))
     table = np.full((len(rows), len(columns)), np.nan)
     table[where] = _columns_of(predictor, raw, task, columns)
@@ -170,10 +175,16 @@ def _truth(rows: list[Row], task: str, columns: Sequence[str]) -> Table | None:
     if task == "mayhew2022":
         if "odor.class" not in rows[0]:
             return None
-        return np.array([[float(row["odor.class"] == "Odor")] for row in rows])
+        for index, row in enumerate(rows):
+            if row["odor.class"] not in _CLASSES:
+                got = f"got {row['odor.class']!r}, expected Odor, Odorless or nothing"
+                raise DataError(f"row {index + 1}, column odor.class: {got}")
+        return np.array([[_CLASSES[row["odor.class"]]] for row in rows])
     if any(name not in rows[0] for name in columns):
         return None
-    return np.array([[number(row[name]) for name in columns] for row in rows])
+    return np.array(
+        [[number(row[name], f"row {i + 1}, column {name}") for name in columns] for i, row in enumerate(rows)]
+    )
 
 
 def _scored(result: Evaluation, task: str, truth: Table, predicted: Table, samples: int) -> Evaluation:
@@ -182,7 +193,15 @@ def _scored(result: Evaluation, task: str, truth: Table, predicted: Table, sampl
     if task in ("gs_lf", "mayhew2022"):
         labels = label_scores(result.columns, truth, predicted, samples)
     elif task == "abraham2012":
-        figures = {"R2": r_squared(truth[:, 0], predicted[:, 0]), "r": pearson(truth[:, 0], predicted[:, 0])}
+        figures = {
+            name: score(*_known(truth, predicted, 0)) for name, score in (("R2", r_squared), ("r", pearson))
+        }
     else:
-        figures = {name: pearson(truth[:, i], predicted[:, i]) for i, name in enumerate(result.columns)}
+        figures = {name: pearson(*_known(truth, predicted, i)) for i, name in enumerate(result.columns)}
     return Evaluation(result.columns, result.rows, result.predicted, result.errors, labels, figures)
+
+
+def _known(truth: Table, predicted: Table, column: int) -> tuple[Table, Table]:
+    """Return one column of both, without the rows whose truth is unknown."""
+    known = np.isfinite(truth[:, column])
+    return truth[known, column], predicted[known, column]

@@ -37,7 +37,7 @@ def new_model(config: ModelConfig, trunk: Path | None, seed: int) -> OlfactoryTr
     torch.manual_seed(seed)
     model = OlfactoryTransformer(config)
     if trunk is not None:
-        groups, values = load_state(trunk)
+        groups, values = load_state(trunk, "a trunk written by `olfactory pretrain`")
         if (values.get("width"), values.get("layers")) != (config.width, config.layers):
             raise DataError(f"{trunk}: a trunk of width {values.get('width')}, expected {config.width}")
         missing, unexpected = model.load_state_dict(groups["trunk"], strict=False)

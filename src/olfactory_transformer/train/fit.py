@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.core.errors import DataError, SettingsError
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.state import load_state, optimizer_tensors, restore_optimizer, save_state
@@ -73,6 +73,8 @@ def device_of(name: str) -> torch.device:
     """Return the device of that name; "auto" is a GPU where there is one."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise SettingsError(f"device: got {name!r}, expected auto, cpu, or cuda where there is a GPU")
     return torch.device(name)
 
 
@@ -129,7 +131,7 @@ class Run:
         path = self.folder / STATE
         if not path.is_file():
             return False
-        groups, values = load_state(path)
+        groups, values = load_state(path, "the state of a run; delete it to start the run anew")
         if values["config"] != asdict(self.config):
             raise DataError(f"{path}: from a run with other settings; use another folder or delete it")
         self.learner.load_state_dict(groups["weights"])

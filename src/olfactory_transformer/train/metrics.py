@@ -123,7 +123,11 @@ def _macro(columns: list[Floats]) -> Interval:
         return Interval(np.nan, np.nan, np.nan)
     known = np.isfinite(table)
     means = np.where(known, table, 0).sum(0)[known.any(0)] / known.sum(0)[known.any(0)]
-    low, high = np.percentile(means[1:], [2.5, 97.5]) if len(means) > 1 else (np.nan, np.nan)
+    if len(means) == 1:
+        return Interval(float(means[0]), np.nan, np.nan)
+    # A sample with repeats flatters average precision (its positives come in ties of their own), so the
+    # interval is shifted by the samples' bias.
+    low, high = np.percentile(means[1:], [2.5, 97.5]) - (means[1:].mean() - means[0])
     return Interval(float(means[0]), float(low), float(high))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from rdkit import Chem, rdBase
 
-from olfactory_transformer.core.errors import DataError, MoleculeError
+from olfactory_transformer.core.errors import DataError, MoleculeError, shown
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer, MoleculeTokens
 from olfactory_transformer.molecules import Molecule, read_molecule
 from olfactory_transformer.train.tasks import Kind, Task, TrainingSet
@@ -25,7 +25,7 @@ _AUXILIARY_LEAST = 10
 
 
 def read_rows(path: Path, needed: Iterable[str]) -> list[Row]:
-    """Read a CSV file; DataError if it is missing or lacks a column."""
+    """Read a CSV file; DataError if it is missing, is no UTF-8 text or lacks a column."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -34,7 +34,9 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[Row]:
                 raise DataError(f"{path}: no column {missing[0]!r}; it has {', '.join(columns[:8])}...")
             return list(reader)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; set OLFACTORY_DATA_DIR or --data") from None
+        raise DataError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not CSV in UTF-8 ({error})") from None
 
 
 def connectivity(molecule: Molecule) -> str:
@@ -43,9 +45,22 @@ def connectivity(molecule: Molecule) -> str:
         return str(Chem.MolToInchiKey(molecule.rdmol))[:14]  # type: ignore[no-untyped-call]
 
 
-def number(text: str) -> float:
-    """Return a number, or NaN for an empty field (unknown)."""
-    return float(text) if text else math.nan
+def number(text: str | None, where: str) -> float:
+    """Return a number, or NaN for an empty field (unknown); DataError, naming the place, for anything else."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        raise DataError(f"{where}: got {shown(text, 40)}, expected a number or nothing") from None
+
+
+def dilution_of(row: Row, where: str) -> float:
+    """Return the volume fraction of a row; DataError, naming the place, if it is not one."""
+    found = number(row["dilution"], where)
+    if not 0 < found <= 1:
+        raise DataError(
+            f"{where}: dilution is {row['dilution']!r}, expected a volume fraction, 0 < dilution <= 1"
+        )
+    return found
 
 
 class Builder:
@@ -92,7 +107,7 @@ class Builder:
                 self.fold_of.setdefault(self.connectivity[molecule], int(row["fold"]))
             molecules.append(molecule)
             table.append(values(row))
-            dilutions.append(math.log10(float(row["dilution"])) if kind == "dilution" else math.nan)
+            dilutions.append(math.log10(dilution_of(row, name)) if kind == "dilution" else math.nan)
         order = np.argsort(molecules, kind="stable")
         self.tasks.append(
             Task(
@@ -124,7 +139,7 @@ def _tables(folder: Path, builder: Builder) -> Iterator[str]:
     """Add every file's task; yields the file's name as it goes."""
 
     def picked(columns: list[str]) -> Callable[[Row], list[float]]:
-        return lambda row: [number(row[name]) for name in columns]
+        return lambda row: [number(row[name], f"column {name}") for name in columns]
 
     rows = read_rows(folder / "gs_lf.csv", ["smiles", "fold", "odorless"])
     words = _columns(rows, ["smiles", "fold"])
@@ -193,6 +208,8 @@ def read_training_set(data: Path, progress: Callable[[str], None] = lambda name:
     DataError
         A file is missing or lacks a column. Rows whose molecule cannot be read are listed in the result.
     """
+    if not (data / "molecules").is_dir():
+        raise DataError(f"{data}: no folder molecules/ in it; set OLFACTORY_DATA_DIR or --data")
     builder = Builder()
     for name in _tables(data / "molecules", builder):
         progress(name)

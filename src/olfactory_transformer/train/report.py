@@ -44,7 +44,7 @@ def cross_validation_page(scores: CrossValidated, command: str, commit: str, see
         f"- machine: {machine()}",
         "One network a fold, trained for a fixed number of epochs on the other folds; the held-out fold chose "
         "neither the epoch nor anything else. All stereoisomers of a molecule share a fold, over all data sources. "
-        "Intervals are 95 % bootstrap intervals over molecules (1,000 samples).",
+        "Intervals are 95 % bootstrap intervals over molecules (1,000 samples), shifted by the samples' bias.",
         "## The 138 words (gs_lf.csv)",
         f"Mean of the five folds: **macro AUROC {auroc:.4f}** (sd {auroc_sd:.4f}), macro average precision "
         f"**{ap:.4f}** (sd {ap_sd:.4f}).",

@@ -30,7 +30,9 @@ def save_state(path: Path, groups: Mapping[str, Mapping[str, Tensor]], values: M
     temporary.replace(path)
 
 
-def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+def load_state(
+    path: Path, expected: str = "a training state"
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     """Read what `save_state` wrote; DataError if the file is not such."""
     groups: dict[str, dict[str, Tensor]] = {}
     try:
@@ -42,7 +44,7 @@ def load_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]
     except (
         Exception
     ) as error:  # safetensors has one error type for all faults, and the metadata can be missing
-        raise DataError(f"{path}: not a training state ({error}); delete it to start the run anew") from None
+        raise DataError(f"{path}: not {expected} ({error})") from None
     return groups, values
 
 

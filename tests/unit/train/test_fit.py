@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from olfactory_transformer.core.config import ModelConfig
-from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.core.errors import DataError, SettingsError
 from olfactory_transformer.train.decisions import cross_entropy, decide, fit_temperature, sigmoid
 from olfactory_transformer.train.finetune import finetune, new_model, predict
-from olfactory_transformer.train.fit import FitConfig, Run, batches
+from olfactory_transformer.train.fit import FitConfig, Run, batches, device_of
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.metrics import label_scores
 
@@ -148,3 +148,8 @@ def test_thresholds_of_rare_words_lean_to_the_common_one():
     decisions = decide(truth, logits)
     assert len(decisions.thresholds) == 3
     assert abs(decisions.thresholds[2] - decisions.thresholds[0]) < 0.2
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(SettingsError, match="got 'quantum', expected auto, cpu"):
+        device_of("quantum")
