@@ -54,4 +54,8 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
             verbose=False,
         )
     assert program is not None
+    # The exporter notes for every node which line of which file it comes from, with the folders of this machine.
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()
+    program.model.graph.metadata_props.clear()
     program.save(str(path), external_data=False)

@@ -18,6 +18,9 @@ from olfactory_transformer.molecules.normalise import MoleculeWarning, normalise
 from olfactory_transformer.molecules.parser import check_numbers, parse_syntax, sanitise
 
 _SPACE = " \t\r\n"
+_AROUND = (
+    _SPACE + "\xa0\u200b\ufeff"
+)  # no-break and zero-width spaces, as spreadsheets and web pages leave them
 # Every character of OpenSMILES, and '#' and '$' as bonds. All the deployment guide forbids, control characters,
 # lone surrogates, CXSMILES bars and reaction arrows are outside of it.
 _NOT_SMILES = re.compile(r"[^A-Za-z0-9@+\-\[\]()=:#$/\\.%*]")
@@ -114,7 +117,7 @@ def _check_characters(text: str, limits: MoleculeLimits) -> str:
     """Return the SMILES without white space around it, or raise for what can be seen in the characters."""
     if not isinstance(text, str):
         raise err.NotText(f"a value of type {type(text).__name__}", "a SMILES as text")
-    smiles = text.strip(_SPACE)
+    smiles = text.strip(_AROUND)
     if not smiles:
         raise err.EmptyMolecule("an empty SMILES", "a SMILES such as 'CCO'")
     if len(smiles) > limits.length:

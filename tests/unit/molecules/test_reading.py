@@ -110,3 +110,8 @@ def test_the_molecule_read_is_not_shared():
 def test_the_key_names_its_scheme_and_rdkit():
     scheme, version, smiles = read_molecule("OCC").key.split(":", 2)
     assert (scheme, version, smiles) == ("m1", rdBase.rdkitVersion, "CCO")
+
+
+@pytest.mark.parametrize("around", ["\u00a0", "\ufeff", "\u200b", " \t\r\n"])
+def test_space_that_spreadsheets_leave_is_ignored(around):
+    assert read_molecule(f"{around}CCO{around}").smiles == "CCO"
