@@ -83,3 +83,8 @@ def test_all_weights_together_are_small():
 def test_the_card_names_the_terms_of_the_data():
     card = (resolve("olfactory-base-v1") / "README.md").read_text()
     assert "research" in card and "CC BY-NC 4.0" in card and "macro AUROC" in card
+
+
+def test_the_graph_names_no_folder_of_the_machine_that_exported_it():
+    graph = (resolve("olfactory-base-v1") / "model.onnx").read_bytes()
+    assert b"site-packages" not in graph and b".py" not in graph
