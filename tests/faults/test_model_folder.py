@@ -8,6 +8,8 @@ import pickle
 import shutil
 from pathlib import Path
 
+import onnx
+import onnx.helper
 import pytest
 import torch
 
@@ -245,7 +247,6 @@ def test_a_graph_that_is_none(folder, data):
 
 
 def test_a_graph_of_another_model(folder):
-    onnx = pytest.importorskip("onnx")
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "other", [value], [result])

@@ -178,3 +178,12 @@ def test_json_lines_pipe(tmp_path: Path) -> None:
     done = olfactory("predict", "-", "--json", "--words", "notes", stdin=b"CCO\nC1\n")
     assert done.returncode == 1
     assert [sorted({"error"} & set(json.loads(line))) for line in done.stdout.splitlines()] == [[], ["error"]]
+
+
+@pytest.mark.parametrize(("closed", "code"), [("<&-", 0), ("2>&-", 0), (">&-", 2)])
+def test_standard_streams_that_are_closed(closed, code):
+    command = f"{sys.executable} -m olfactory_transformer.cli predict CCO {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    assert done.stderr == ("olfactory: standard output is closed\n" if code else "")
+    assert ("ethereal" in done.stdout) == (code == 0)

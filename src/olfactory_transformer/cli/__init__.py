@@ -84,9 +84,13 @@ app.command("evaluate")(evaluate.evaluate)
 
 def main() -> None:
     """Run the command line."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by whoever started us
+    # Streams that whoever started us has closed. What is asked for on standard output must not vanish.
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stderr.write("olfactory: standard output is closed\n")
+        sys.exit(FAILED)
     try:
         app()
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -117,11 +117,6 @@ class Learner(nn.Module):
                 predicted = head.standard(inputs)
             each = F.smooth_l1_loss(predicted, (target - head.mean) / head.scale, reduction="none")
         return torch.where(known, each, 0.0).sum() / len(task.columns)
-
-    @property
-    def state(self) -> Mapping[str, Tensor]:
-        """All tensors by name."""
-        return self.state_dict()
 
 
 def _atom_loss(logits: Tensor, codes: Tensor) -> Tensor:

@@ -42,8 +42,8 @@ def cross_validation_page(scores: CrossValidated, command: str, commit: str, see
         "Written by the command below; do not edit.",
         f"- command: `{command}`\n- commit: {commit}\n- seeds: {seed} + fold\n- settings: {settings}\n"
         f"- machine: {machine()}",
-        "One network a fold, trained for a fixed number of epochs on the other folds; the held-out fold chose "
-        "neither the epoch nor anything else. All stereoisomers of a molecule share a fold, over all data sources. "
+        "One network a fold, trained for a fixed number of epochs on the other folds; the held-out fold did "
+        "not choose the epoch. All stereoisomers of a molecule share a fold, over all data sources. "
         "Intervals are 95 % bootstrap intervals over molecules (1,000 samples), shifted by the samples' bias.",
         "## The 138 words (gs_lf.csv)",
         f"Mean of the five folds: **macro AUROC {auroc:.4f}** (sd {auroc_sd:.4f}), macro average precision "
