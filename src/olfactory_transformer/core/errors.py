@@ -14,12 +14,15 @@ OlfactoryError
 │   └── TooManyRings                more ring closures than the limit
 ├── ModelError                      a model folder that cannot be used
 │   ├── ModelNotFound
+│   ├── NoReference                 it has no reference index
 │   ├── ModelForeign                not written by this package, or another format version
 │   └── ModelCorrupt                truncated or altered: a hash does not match
 ├── DataError (ValueError)          a training or evaluation file with wrong contents
 ├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
 ├── EngineNotReady                  the engine is not warmed up yet; ask again soon
 ├── EngineFault                     the engine failed on input that it should have handled
+├── UnknownWord (ValueError)        a word that the model does not have
+├── CannotDraw (ImportError)        RDKit's drawing code does not load on this machine
 ├── SettingsError (ValueError)      a setting with a value that is not allowed
 └── MissingExtra (ImportError)      an optional dependency is not installed
 """
@@ -135,6 +138,10 @@ class ModelNotFound(ModelError):
     """No such folder or bundled model."""
 
 
+class NoReference(ModelError):
+    """The model folder has no reference index, which says where known molecules lie."""
+
+
 class ModelForeign(ModelError):
     """The folder was not written by this package, or by a version it cannot read."""
 
@@ -157,6 +164,14 @@ class EngineNotReady(OlfactoryError):
 
 class EngineFault(OlfactoryError):
     """The engine failed on input it should have handled; what happened is its `__cause__`."""
+
+
+class UnknownWord(OlfactoryError, ValueError):
+    """A word that the model does not have."""
+
+
+class CannotDraw(OlfactoryError, ImportError):
+    """RDKit's drawing code does not load on this machine."""
 
 
 class SettingsError(OlfactoryError, ValueError):
