@@ -1,15 +1,18 @@
-"""From scores to statements: one temperature for all words, and one threshold a word.
+"""From scores to statements: calibration, each word's threshold, the set at 90 %, and the confidence.
 
-Both are chosen on out-of-fold predictions: on molecules that the network giving the prediction had not seen.
+All are chosen on out-of-fold predictions: on molecules that the network giving the prediction had not seen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+
+from olfactory_transformer.inference.statements import confidence, notes, probabilities, share
+from olfactory_transformer.train.calibration import fit_monotone, fit_offsets, splits
+from olfactory_transformer.train.conformal import share_threshold
 
 Floats = npt.NDArray[np.floating]
 _GRID = np.linspace(0.05, 0.70, 66)
@@ -18,30 +21,14 @@ _PRIOR = 30.0  # positives; a word with fewer leans to the threshold that is bes
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Temperature (divides logits) and thresholds (probabilities, one a word)."""
+    """What is chosen after training; each goes to the field of `ModelConfig` that has its name."""
 
     temperature: float
     thresholds: tuple[float, ...]
-
-
-def sigmoid(x: Floats) -> npt.NDArray[np.float64]:
-    """Return 1 / (1 + exp(-x)) without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(np.asarray(x, np.float64) / 2)), np.float64)
-
-
-def cross_entropy(truth: Floats, logits: Floats) -> float:
-    """Return the mean binary cross entropy of logits."""
-    return float(np.mean(np.logaddexp(0, logits) - truth * logits))
-
-
-def fit_temperature(truth: Floats, logits: Floats) -> float:
-    """Return the temperature with the least cross entropy (Guo et al. 2017), between 0.25 and 4."""
-    found = minimize_scalar(
-        lambda log_t: cross_entropy(truth, logits / np.exp(log_t)),
-        bounds=(np.log(0.25), np.log(4)),
-        method="bounded",
-    )
-    return float(np.exp(found.x))
+    offsets: tuple[float, ...] = ()
+    share_90: float = 0.0
+    confidence_stated: tuple[float, ...] = ()
+    confidence_right: tuple[float, ...] = ()
 
 
 def f1(truth: Floats, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
@@ -70,7 +57,43 @@ def fit_thresholds(truth: Floats, probability: Floats) -> tuple[float, ...]:
     return tuple(round(float(t), 3) for t in _GRID[objective.argmax(0)])
 
 
-def decide(truth: Floats, logits: Floats) -> Decisions:
-    """Choose temperature and thresholds on out-of-fold logits, (R, C) each."""
-    temperature = fit_temperature(truth, logits)
-    return Decisions(temperature, fit_thresholds(truth, sigmoid(logits / temperature)))
+def decide(truth: Floats, logits: Floats, fold: npt.NDArray[np.integer]) -> Decisions:
+    """Choose everything on out-of-fold logits.
+
+    Parameters
+    ----------
+    truth, logits : ndarray (R, C)
+    fold : ndarray (R,)
+        What is fitted on probabilities is fitted on those whose own calibration came from the other folds.
+    """
+    chances = np.empty(truth.shape)
+    stated, right = np.empty(len(truth)), np.empty(len(truth))
+    for inside in splits(fold):
+        others = _noted(truth[~inside], logits[~inside])
+        chances[inside] = probabilities(others, logits[inside])
+        chosen = notes(others, chances[inside])
+        stated[inside] = confidence(others, chances[inside], chosen)
+        right[inside] = share_right(truth[inside], chances[inside], chosen)
+    knots = fit_monotone(stated, right)
+    return replace(
+        _noted(truth, logits),
+        share_90=share_threshold(truth, share(chances)),
+        confidence_stated=knots[0],
+        confidence_right=knots[1],
+    )
+
+
+def _noted(truth: Floats, logits: Floats) -> Decisions:
+    """Choose calibration and thresholds of notes."""
+    temperature, offsets = fit_offsets(truth, logits)
+    chances = probabilities(Decisions(temperature, (), offsets), logits)
+    return Decisions(temperature, fit_thresholds(truth, chances), offsets)
+
+
+def share_right(
+    truth: Floats, chances: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Return what `confidence` expects: the share of the notes (or of the best word) that is true, (R,)."""
+    best = chances == chances.max(1, keepdims=True)
+    named = np.where(chosen.any(1, keepdims=True), chosen, best)
+    return np.asarray((truth * named).sum(1) / named.sum(1), np.float64)
