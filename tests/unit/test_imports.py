@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 MORE = {"utils/optimization.py": {"model"}}
-WITH_TORCH = {"model/transformer.py", "model/heads.py", "model/checkpoint.py", "model/onnx_export.py"}
+WITH_TORCH = {f"model/{name}.py" for name in ("transformer", "heads", "mixture", "checkpoint", "onnx_export")}
 TRAINING = {"torch", "safetensors", "sklearn", "scipy", "tensorboard", "chemicals", "onnx", "onnxscript"}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx", "httpx2"}
 ABOVE_HTTP = {"api", "cli"}

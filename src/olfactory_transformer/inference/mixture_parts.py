@@ -1,0 +1,174 @@
+"""Stimuli of several molecules as arrays, and how alike two of them are.
+
+Shapes: U molecules, E embedding, C words, S stimuli, K components of the largest of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.molecules import read_molecule
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+# Canonical SMILES -> embeddings (U, E) and probabilities of the words (U, C), of any network.
+Embed = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Components:
+    """Molecules as a network sees them.
+
+    Parameters
+    ----------
+    key : ndarray of int64, (U,)
+        Of the canonical SMILES; see `molecule_key`.
+    embedding : ndarray (U, E)
+    words : ndarray (U, C)
+        Probabilities, 0-1.
+    """
+
+    key: Integers
+    embedding: Floats
+    words: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mixtures:
+    """Stimuli of one component or more.
+
+    Parameters
+    ----------
+    molecule : ndarray of int64, (S, K)
+        Row of the component in a `Components`; 0 where absent.
+    log_dilution : ndarray (S, K)
+        log10 of the volume fraction; 0 where absent.
+    present : ndarray of bool, (S, K)
+    """
+
+    molecule: Integers
+    log_dilution: Floats
+    present: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.molecule)
+
+    def rows(self, chosen: Integers) -> Mixtures:
+        """Return some of the stimuli."""
+        return Mixtures(self.molecule[chosen], self.log_dilution[chosen], self.present[chosen])
+
+    def membership(self, molecules: int) -> Floats:
+        """Return (S, U): 1 where the molecule is in the stimulus."""
+        table = np.zeros((len(self), molecules))
+        table[np.nonzero(self.present)[0], self.molecule[self.present]] = 1
+        return table
+
+
+def molecule_key(smiles: str) -> int:
+    """Return a 63-bit number that stands for a canonical SMILES.
+
+    >>> molecule_key("CCO") == molecule_key("CCO") != molecule_key("CCN")
+    True
+    """
+    return int.from_bytes(hashlib.sha256(smiles.encode()).digest()[:8], "big") >> 1
+
+
+def gather(embed: Embed, stimuli: Sequence[Sequence[tuple[str, float]]]) -> tuple[Components, Mixtures]:
+    """Read the stimuli and embed every molecule of them once.
+
+    Parameters
+    ----------
+    embed : callable
+    stimuli : sequence of sequences of (SMILES, dilution)
+        Dilution as volume fraction, 0 < dilution <= 1.
+
+    Raises
+    ------
+    DataError
+        A stimulus without components, a dilution out of range, or a network that returns other shapes or NaN.
+    MoleculeError
+        A SMILES that cannot be read.
+    """
+    index: dict[str, int] = {}
+    canonical: dict[str, str] = {}
+    width = max((len(parts) for parts in stimuli), default=1)
+    molecule = np.zeros((len(stimuli), width), np.int64)
+    log_dilution = np.zeros((len(stimuli), width))
+    present = np.zeros((len(stimuli), width), np.bool_)
+    for row, parts in enumerate(stimuli):
+        if not parts:
+            raise DataError(f"stimulus {row + 1}: no components")
+        for column, (text, dilution) in enumerate(parts):
+            if not 0 < dilution <= 1:
+                raise DataError(f"stimulus {row + 1}: dilution is {dilution}, expected 0 < dilution <= 1")
+            if text not in canonical:
+                canonical[text] = read_molecule(text).smiles
+            molecule[row, column] = index.setdefault(canonical[text], len(index))
+            log_dilution[row, column] = np.log10(dilution)
+            present[row, column] = True
+    embedding, words = (np.asarray(a, np.float64) for a in embed(list(index)))
+    if not (len(embedding) == len(words) == len(index) and embedding.ndim == words.ndim == 2):
+        shapes = f"{embedding.shape} and {words.shape}"
+        raise DataError(f"embed: got arrays of {shapes}, expected ({len(index)}, E) and ({len(index)}, C)")
+    if not (np.isfinite(embedding).all() and np.isfinite(words).all()):
+        raise DataError("embed: got NaN or infinity")
+    keys = np.array([molecule_key(smiles) for smiles in index], np.int64)
+    return Components(keys, embedding, words), Mixtures(molecule, log_dilution, present)
+
+
+def squared_distances(a: Floats, b: Floats) -> Floats:
+    """Return squared Euclidean distances of all rows, (A, D) and (B, D) -> (A, B)."""
+    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0)  # type: ignore[no-any-return]
+
+
+def weights(mixtures: Mixtures, power: float) -> Floats:
+    """Return the components' shares, (S, K): volume fraction ** power, scaled to the sum 1."""
+    share = 10.0 ** (mixtures.log_dilution * power) * mixtures.present
+    return share / share.sum(1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def largest_words(components: Components, mixtures: Mixtures, power: float) -> Floats:
+    """Return (S, C): each word's largest probability over the components, weaker for the more dilute."""
+    share = weights(mixtures, power)
+    strength = np.sqrt(share / share.max(1, keepdims=True))[..., None]  # 1 for the least dilute
+    return (components.words[mixtures.molecule] * strength).max(1)  # type: ignore[no-any-return]
+
+
+def inner(molecules: Floats, a: Mixtures, b: Mixtures, power: float, dilution_scale: float) -> Floats:
+    """Return the inner products of stimuli as weighted sums over pairs of their components.
+
+    Parameters
+    ----------
+    molecules : ndarray (U, V)
+        Similarity of the molecules of `a` and of `b`.
+    a, b : Mixtures, of S and T stimuli
+    power : float
+        Of the volume fraction in the shares.
+    dilution_scale : float
+        Powers of ten over which the same molecule becomes another stimulus.
+
+    Returns
+    -------
+    ndarray (S, T)
+    """
+    left, right = a.present, b.present
+    between = molecules[a.molecule[left]][:, b.molecule[right]]
+    step = np.abs(a.log_dilution[left][:, None] - b.log_dilution[right][None])
+    between = between * np.exp(-step / dilution_scale)
+    between *= weights(a, power)[left][:, None] * weights(b, power)[right][None]
+    starts = [np.r_[0, np.cumsum(side.sum(1))[:-1]] for side in (left, right)]
+    return np.add.reduceat(np.add.reduceat(between, starts[0], axis=0), starts[1], axis=1)
+
+
+def own_inner(molecules: Floats, a: Mixtures, power: float, dilution_scale: float) -> Floats:
+    """Return the inner product of each stimulus with itself, (S,); `molecules` is (U, U)."""
+    between = molecules[a.molecule[:, :, None], a.molecule[:, None, :]]  # (S, K, K)
+    step = np.abs(a.log_dilution[:, :, None] - a.log_dilution[:, None, :])
+    share = weights(a, power)
+    return np.einsum("sk,skl,sl->s", share, between * np.exp(-step / dilution_scale), share)  # type: ignore[no-any-return]

@@ -1,0 +1,338 @@
+"""Trains what `inference.mixtures` serves: blends' profiles and pairs' distances, on any network's embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.inference.blends import KERNELS, WORDS_POWER, BlendModel
+from olfactory_transformer.inference.mixture_parts import (
+    Embed,
+    Floats,
+    Integers,
+    largest_words,
+    squared_distances,
+)
+from olfactory_transformer.inference.mixtures import FORMAT, MixtureModel
+from olfactory_transformer.inference.pairs import Array, PairModel, shared_components, word_logits
+from olfactory_transformer.model.mixture import PairNetwork
+from olfactory_transformer.train.metrics import pearson
+from olfactory_transformer.train.mixture_data import (
+    Blends,
+    Pairs,
+    leave_molecules_out,
+    molecule_sets,
+    random_folds,
+    read_blends,
+    read_pairs,
+)
+from olfactory_transformer.train.state import save_state
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureConfig:
+    """How the models of mixtures are trained.
+
+    Parameters
+    ----------
+    ridge : float
+        Noise of a blend's rating over the variance that the kernel explains.
+    single_noise : float
+        The same of a single molecule's, as a multiple: they come from another session.
+    pair_ridge : float
+    networks : int
+        Attention networks that are averaged; 0: kernel alone.
+    steps : int
+        Of each network, on a random half of the pairs.
+    learning_rate, weight_decay, dropout : float
+    study_dropout : float
+        How often a network is not told the study, so that it can answer without.
+    seed : int
+    """
+
+    ridge: float = 0.01
+    single_noise: float = 1.5
+    pair_ridge: float = 0.02
+    networks: int = 6
+    steps: int = 200
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.1
+    dropout: float = 0.3
+    study_dropout: float = 0.2
+    seed: int = 0
+
+
+DEFAULTS = MixtureConfig()
+
+
+def _median(squared: Floats) -> float:
+    found = squared[squared > 1e-9]
+    return float(np.median(found)) if len(found) else 1.0
+
+
+def _statistics(values: Floats) -> tuple[Floats, Floats]:
+    return values.mean(0), values.std(0) + 1e-6
+
+
+def fit_blends(data: Blends, rows: Integers, config: MixtureConfig = DEFAULTS) -> BlendModel:
+    """Return a model of the given rows of `data`."""
+    mixtures, values, single = data.mixtures.rows(rows), data.values[rows], data.single[rows]
+    if single.all():
+        raise DataError("blends: none among the rows to train on")
+    used = np.unique(mixtures.molecule[mixtures.present])
+    centre, spread = _statistics(data.components.embedding[used])
+    standard = (data.components.embedding[used] - centre) / spread
+    words = largest_words(data.components, mixtures, WORDS_POWER)
+    words_centre, words_spread = _statistics(words)
+    mean = np.array([np.nanmean(column) for column in values[~single].T])
+    model = BlendModel(
+        data.components.key,
+        data.components.embedding,
+        data.components.words,
+        mixtures.molecule,
+        mixtures.log_dilution,
+        mixtures.present,
+        centre,
+        spread,
+        np.r_[_median(squared_distances(standard, standard)), np.ones(1 + len(KERNELS))],
+        words_centre,
+        words_spread,
+        np.zeros_like(values),
+        mean,
+    )
+    model = _only(model, used)
+    components, mixtures = model.components, model.mixtures
+    distances = model.distances(components, mixtures)
+    model = replace(model, medians=np.r_[model.medians[0], [_median(d) for d in distances]])
+    noise = np.where(single, config.ridge * config.single_noise, config.ridge)
+    coefficients = _solve(model.kernel(components, mixtures), noise, values - mean)
+    return replace(model, coefficients=coefficients)
+
+
+def _only(model: BlendModel, used: Integers) -> BlendModel:
+    """Return the model with those molecules alone, renumbered."""
+    number = np.zeros(len(model.key), np.int64)
+    number[used] = np.arange(len(used))
+    return replace(
+        model,
+        key=model.key[used],
+        embedding=model.embedding[used],
+        words=model.words[used],
+        molecule=np.where(model.present, number[model.molecule], 0),
+    )
+
+
+def _solve(kernel: Floats, noise: Floats, values: Floats) -> Floats:
+    """Return coefficients (R, W); each column is fitted on its known rows, those of the others being 0."""
+    result = np.zeros_like(values)
+    known = np.isfinite(values)
+    for pattern in np.unique(known, axis=1).T:
+        columns = np.flatnonzero((known == pattern[:, None]).all(0))
+        inside = kernel[np.ix_(pattern, pattern)] + np.diag(noise[pattern])
+        result[np.ix_(pattern, columns)] = np.linalg.solve(inside, values[np.ix_(pattern, columns)])
+    return result
+
+
+def fit_pairs(data: Pairs, rows: Integers, config: MixtureConfig = DEFAULTS) -> PairModel:
+    """Return a model of the given rows of `data`."""
+    components, values = data.components, data.values[rows]
+    first, second = data.first.rows(rows), data.second.rows(rows)
+    members = [m.membership(len(components.key)) for m in (first, second)]
+    used = np.flatnonzero((members[0] + members[1]).any(0))
+    arrays: dict[str, Array] = {"key": components.key[used], "mean": np.array([values.mean()])}
+
+    def note(name: str, table: Floats) -> None:
+        arrays[f"centre.{name}"], arrays[f"spread.{name}"] = _statistics(table)
+
+    note("embedding", components.embedding[used])
+    note("logits", word_logits(components.words[used]))
+    note("shared", shared_components(*members))
+    studies = tuple(sorted(set(data.study)))
+    model = PairModel(arrays, studies)
+    features = model.features(components, first, second)
+    for name, table in features.items():
+        note(name, table)
+        if name == "molecules":  # shares of molecules are alike in size as they are
+            arrays["spread.molecules"] = np.ones(table.shape[1])
+        anchor = model.standard(name, table)
+        arrays[f"anchor.{name}"] = anchor
+        arrays[f"median.{name}"] = np.array([_median(squared_distances(anchor, anchor))])
+    arrays["study"] = model.study_of([data.study[i] for i in rows])
+    kernel = model.kernel(features, arrays["study"])
+    inside = kernel + config.pair_ridge * np.eye(len(rows))
+    arrays["coefficients"] = np.linalg.solve(inside, values - values.mean())
+    inputs = model.network_inputs(components, first, second, arrays["study"])
+    networks = [
+        train_network(inputs, values, len(studies), config, config.seed + i) for i in range(config.networks)
+    ]
+    if networks:
+        states = [network.state_dict() for network in networks]
+        arrays |= {
+            f"net.{name}": torch.stack([state[name] for state in states]).double().numpy()
+            for name in states[0]
+        }
+    return model
+
+
+def train_network(
+    inputs: tuple[Floats, Floats, Floats, Floats],
+    values: Floats,
+    studies: int,
+    config: MixtureConfig,
+    seed: int,
+) -> PairNetwork:
+    """Train one network; `inputs` as `PairModel.network_inputs` gives them, the study in the last columns."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        molecules, first, second, known = (torch.from_numpy(a).float() for a in inputs)
+        truth = torch.from_numpy(values).float()
+        network = PairNetwork(molecules.shape[1], known.shape[1], config.dropout)
+        optimizer = torch.optim.AdamW(
+            network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, config.learning_rate, total_steps=config.steps
+        )
+        shared = known.shape[1] - studies
+        for _ in range(config.steps):
+            batch = torch.randperm(len(truth), generator=generator)[: max(1, len(truth) // 2)]
+            told = torch.rand(len(batch), 1, generator=generator) >= config.study_dropout
+            facts = torch.cat([known[batch, :shared], known[batch, shared:] * told], 1)
+            error = network(molecules, first[batch], second[batch], facts) - truth[batch]
+            optimizer.zero_grad()
+            error.square().mean().backward()
+            optimizer.step()
+            schedule.step()
+    return network.eval()
+
+
+def row_correlations(truth: Floats, predicted: Floats) -> Floats:
+    """Return Pearson's r of each row, 0 for one that is constant."""
+    found = [pearson(t, p) for t, p in zip(truth, predicted, strict=True)]
+    return np.nan_to_num(np.array(found))  # type: ignore[no-any-return]
+
+
+def score_blends(data: Blends, config: MixtureConfig = DEFAULTS) -> dict[str, float]:
+    """Return held-out figures of blends, over folds of component sets and with molecules left out.
+
+    `profile_r` is the mean over stimuli of r over the words; Intensity and Pleasantness have r over stimuli.
+    """
+    sets = molecule_sets(data.mixtures)
+    blends, singles = np.flatnonzero(~data.single), np.flatnonzero(data.single)
+    names = np.array(data.columns)
+    words = np.flatnonzero(~np.isin(names, ("Intensity", "Pleasantness")))
+    predicted = np.full_like(data.values, np.nan)
+    for train, test in random_folds([sets[i] for i in blends], config.seed):
+        model = fit_blends(data, np.r_[blends[train], singles], config)
+        predicted[blends[test]] = model.predict(data.components, data.mixtures.rows(blends[test]))
+    truth = data.values[blends]
+    profile = row_correlations(truth[:, words], predicted[np.ix_(blends, words)])
+    figures = {"profile_r": float(profile.mean())}
+    for name in ("Intensity", "Pleasantness"):
+        if name in data.columns:
+            column = data.columns.index(name)
+            figures[f"{name.lower()}_r"] = pearson(truth[:, column], predicted[blends, column])
+    hard = []
+    for train, test, left in leave_molecules_out([sets[i] for i in blends], config.seed):
+        others = np.array([i for i in singles if not sets[i] & left], np.int64)
+        model = fit_blends(data, np.r_[blends[train], others], config)
+        found = model.predict(data.components, data.mixtures.rows(blends[test]))
+        hard.append(row_correlations(data.values[np.ix_(blends[test], words)], found[:, words]))
+    return {**figures, "profile_r_molecules_out": float(np.concatenate(hard).mean())}
+
+
+def score_pairs(data: Pairs, config: MixtureConfig = DEFAULTS) -> dict[str, float]:
+    """Return r and RMSE of held-out pairs, means over the folds, at random and with molecules left out."""
+    a, b = molecule_sets(data.first), molecule_sets(data.second)
+    both = [frozenset((x, y)) for x, y in zip(a, b, strict=True)]
+    unions = [x | y for x, y in zip(a, b, strict=True)]
+    hard = [(train, test) for train, test, _ in leave_molecules_out(unions, config.seed)]
+    figures: dict[str, float] = {}
+    for name, folds in (("", list(random_folds(both, config.seed))), ("_molecules_out", hard)):
+        found = []
+        for train, test in folds:
+            study = [data.study[i] for i in test]
+            sides = data.first.rows(test), data.second.rows(test)
+            predicted = fit_pairs(data, train, config).predict(data.components, *sides, study)
+            error = predicted - data.values[test]
+            found.append((pearson(data.values[test], predicted), float(np.sqrt((error**2).mean()))))
+        figures |= dict(zip((f"r{name}", f"rmse{name}"), np.mean(found, 0).tolist(), strict=True))
+    return figures
+
+
+def train_mixtures(
+    data: Path,
+    embed: Embed,
+    path: Path,
+    config: MixtureConfig = DEFAULTS,
+    score: bool = True,
+    progress: Callable[[str], None] = lambda stage: None,
+) -> tuple[MixtureModel, dict[str, dict[str, float]]]:
+    """Train on all blends and pairs of a data folder and write one safetensors file.
+
+    Parameters
+    ----------
+    data : Path
+        With `mixtures/` and `molecules/`.
+    embed : callable
+        Canonical SMILES -> embeddings (U, E) and word probabilities (U, C) of the network that will serve.
+    path : Path
+        Written whole or not at all.
+    config : MixtureConfig
+    score : bool
+        Cross-validate as well, which takes ten times as long.
+    progress : callable
+        Told the name of each stage.
+
+    Returns
+    -------
+    (MixtureModel, dict)
+        What `MixtureModel.load(path)` gives, and the figures by task: `dream2025_profiles`, `pairs`.
+    """
+    progress("reading mixtures")
+    blends, pairs = read_blends(data, embed), read_pairs(data, embed)
+    figures: dict[str, dict[str, float]] = {}
+    if score:
+        progress("scoring blends")
+        figures["dream2025_profiles"] = score_blends(blends, config)
+        progress("scoring pairs")
+        figures["pairs"] = score_pairs(pairs, config)
+    progress("training on all")
+    width = (blends.components.embedding.shape[1], blends.components.words.shape[1])
+    model = MixtureModel(
+        fit_blends(blends, np.arange(len(blends.values)), config),
+        fit_pairs(pairs, np.arange(len(pairs.values)), config),
+        blends.columns,
+        width,
+    )
+    save_mixtures(model, path, figures)
+    return MixtureModel.load(path), figures
+
+
+def save_mixtures(
+    model: MixtureModel, path: Path, figures: dict[str, dict[str, float]] | None = None
+) -> None:
+    """Write a model as safetensors, real numbers in single precision."""
+    groups = {
+        "blends": {f.name: _tensor(getattr(model.blends, f.name)) for f in fields(model.blends)},
+        "pairs": {name: _tensor(array) for name, array in model.pairs.arrays.items()},
+    }
+    values = {
+        "format": FORMAT,
+        "columns": model.columns,
+        "studies": model.pairs.studies,
+        "width": model.width,
+        "figures": figures or {},
+    }
+    save_state(path, groups, values)
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.float() if tensor.is_floating_point() else tensor

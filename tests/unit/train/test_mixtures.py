@@ -1,0 +1,172 @@
+import csv
+
+import numpy as np
+import pytest
+
+from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.inference.mixtures import MixtureModel
+from olfactory_transformer.train.mixture_data import (
+    leave_molecules_out,
+    molecule_sets,
+    parse_blend,
+    random_folds,
+    read_blends,
+    read_pairs,
+)
+from olfactory_transformer.train.mixtures import (
+    MixtureConfig,
+    fit_blends,
+    fit_pairs,
+    row_correlations,
+    score_blends,
+    score_pairs,
+    train_mixtures,
+)
+
+ALKANOLS = ["C" * n + "O" for n in range(1, 13)]
+WORDS = ("Green", "Sweet", "Sour")
+CONFIG = MixtureConfig(networks=1, steps=20)
+
+
+def embed(smiles):
+    length = np.array([len(s) for s in smiles], float)
+    table = np.stack([np.sin(length * k) for k in range(1, 5)], 1)
+    return table, 1 / (1 + np.exp(-table[:, :3]))
+
+
+def smell(parts):
+    """Made up: the mean of the components' first coordinates, weaker by dilution."""
+    table = embed([smiles for smiles, _ in parts])[0]
+    strength = np.array([4 + np.log10(dilution) for _, dilution in parts])[:, None]
+    profile = np.abs(table[:, :3] * strength).mean(0)
+    return [*profile, float(strength.mean()), float(profile[1])]
+
+
+def write(path, header, rows):
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    columns = [*WORDS, "Intensity", "Pleasantness"]
+    blends = []
+    for i in range(60):
+        chosen = rng.choice(ALKANOLS, rng.integers(2, 4), replace=False)
+        parts = [(s, float(rng.choice([1.0, 0.1, 0.01]))) for s in chosen]
+        blends.append([f"A{i}", ";".join(f"{s}@{d}" for s, d in parts), *smell(parts)])
+    write(tmp_path / "mixtures/dream2025_profiles.csv", ["mixture", "components", *columns], blends)
+    singles = [[s, 0.1, "PG", "L", *smell([(s, 0.1)])[:-1], ""] for s in ALKANOLS]
+    header = ["smiles", "dilution", "solvent", "Intensity_label", *columns]
+    write(tmp_path / "molecules/dream2025_single.csv", header, singles)
+    sets = [list(rng.choice(ALKANOLS, rng.integers(1, 4), replace=False)) for _ in range(40)]
+    write(
+        tmp_path / "mixtures/mixtures.csv",
+        ["dataset", "mixture", "smiles"],
+        [["Made up", i, ".".join(s)] for i, s in enumerate(sets)],
+    )
+    pairs = []
+    for _ in range(80):
+        i, j = rng.integers(0, len(sets), 2)
+        a, b = (embed(sets[k])[0].mean(0) for k in (i, j))
+        pairs.append(["Made up", float(i), float(j), min(1.0, np.abs(a - b).mean())])
+    write(tmp_path / "mixtures/pairs.csv", ["dataset", "mixture_1", "mixture_2", "distance"], pairs)
+    return tmp_path
+
+
+def test_training_writes_a_file_that_says_the_same_when_loaded(folder, tmp_path):
+    path = tmp_path / "mixtures.safetensors"
+    model, figures = train_mixtures(folder, embed, path, CONFIG, score=False)
+    again = MixtureModel.load(path)
+    assert figures == {}
+    assert again.columns == (*WORDS, "Intensity", "Pleasantness")
+    stimuli = [[("CCO", 0.1), ("CCCO", 1.0)], [("CCCCO", 0.01)]]
+    found = again.predict_blends(embed, stimuli)
+    assert found.shape == (2, 5) and (found >= 0).all()
+    np.testing.assert_array_equal(found, model.predict_blends(embed, stimuli))
+    one_by_one = [again.predict_blends(embed, [s])[0] for s in stimuli]
+    np.testing.assert_allclose(found, one_by_one, atol=1e-9)
+    turned = again.predict_blends(embed, [stimuli[0][::-1]])[0]
+    np.testing.assert_allclose(found[0], turned, atol=1e-9)
+
+
+def test_distances_are_the_same_both_ways_and_between_0_and_1(folder, tmp_path):
+    model, _ = train_mixtures(folder, embed, tmp_path / "m", CONFIG, score=False)
+    a, b = [["CCO", "CCCO"], ["CO"]], [["CCCCO"], ["CO"]]
+    there, back = model.predict_pairs(embed, a, b, ["Made up", "Other"]), model.predict_pairs(embed, b, a)
+    assert ((there >= 0) & (there <= 1)).all()
+    np.testing.assert_allclose(model.predict_pairs(embed, a, b), back, atol=1e-9)
+    assert there[1] < there[0]
+    assert model.predict_pairs(embed, [], []).shape == (0,)
+
+
+def test_a_network_of_other_widths_is_refused(folder, tmp_path):
+    model, _ = train_mixtures(folder, embed, tmp_path / "m", CONFIG, score=False)
+    with pytest.raises(DataError, match="widths"):
+        model.predict_blends(lambda s: (embed(s)[0][:, :2], embed(s)[1]), [[("CCO", 0.1)]])
+    with pytest.raises(DataError, match="length"):
+        model.predict_pairs(embed, [["CCO"]], [])
+
+
+def test_held_out_blends_and_pairs_are_predicted(folder):
+    blends, pairs = (
+        score_blends(read_blends(folder, embed), CONFIG),
+        score_pairs(read_pairs(folder, embed), CONFIG),
+    )
+    assert blends["profile_r"] > 0.8
+    assert blends["intensity_r"] > 0.5
+    assert pairs["r"] > 0.5 and 0 < pairs["rmse"] < 0.3
+
+
+def test_the_same_seed_gives_the_same_models(folder):
+    pairs = read_pairs(folder, embed)
+    rows = np.arange(50)
+    a, b = (fit_pairs(pairs, rows, CONFIG).arrays for _ in range(2))
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_an_unknown_rating_is_left_out_of_its_column_alone(folder):
+    data = read_blends(folder, embed)
+    model = fit_blends(data, np.arange(len(data.values)))
+    assert np.isnan(data.values[data.single, -1]).all()
+    assert np.isfinite(model.coefficients).all()
+    assert (model.coefficients[data.single, -1] == 0).all()
+    assert (model.coefficients[data.single, 0] != 0).all()
+
+
+def test_only_molecules_trained_on_are_kept(folder):
+    data = read_blends(folder, embed)
+    sets = molecule_sets(data.mixtures)
+    rows = np.array([i for i, s in enumerate(sets) if 0 not in s])
+    assert len(fit_blends(data, rows).key) == len(data.components.key) - 1
+
+
+def test_folds_never_share_a_set_or_a_molecule(folder):
+    sets = molecule_sets(read_blends(folder, embed).mixtures)
+    tested = []
+    for train, test in random_folds(sets):
+        assert not {sets[i] for i in train} & {sets[i] for i in test}
+        tested += test.tolist()
+    assert sorted(tested) == list(range(len(sets)))
+    for train, test, left in leave_molecules_out(sets):
+        assert not any(sets[i] & left for i in train)
+        assert all(sets[i] & left for i in test)
+
+
+@pytest.mark.parametrize("text", ["CCO", "@0.1", "CCO@0", "CCO@x", "CCO@0.1;", ""])
+def test_a_blend_that_cannot_be_read_names_its_row(text):
+    with pytest.raises(DataError, match="row 7"):
+        parse_blend(text, "row 7")
+
+
+def test_a_pair_of_an_unknown_mixture_is_named(folder):
+    with (folder / "mixtures/pairs.csv").open("a") as file:
+        file.write("Made up,1.0,99.0,0.5\n")
+    with pytest.raises(DataError, match="row 81: no mixture '99'"):
+        read_pairs(folder, embed)
+
+
+def test_a_constant_row_has_correlation_0():
+    assert row_correlations(np.array([[1.0, 2.0], [1.0, 1.0]]), np.ones((2, 2))).tolist() == [0, 0]
