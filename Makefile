@@ -4,11 +4,12 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 # The CPU build of torch is enough for the tests; set TORCH to choose another.
 TORCH ?= torch==2.13.0
+DATA ?= ../shared/data
 
 BASE := .venv
 DEV := .venv-dev
 
-.PHONY: serve test lint clean
+.PHONY: serve test lint bench-accuracy clean
 
 serve: $(BASE)/.installed
 	$(BASE)/bin/olfactory serve --host $(HOST) --port $(PORT)
@@ -20,6 +21,10 @@ lint: $(DEV)/.installed
 	$(DEV)/bin/ruff format --check
 	$(DEV)/bin/ruff check
 	$(DEV)/bin/mypy
+
+# docs/results/accuracy.md: every head beside its teachers and extra trees, from the runs that benchmarks/train_base.sh left.
+bench-accuracy: $(DEV)/.installed
+	$(DEV)/bin/python benchmarks/accuracy.py --data $(DATA) --report docs/results/accuracy.md
 
 # The base environment predicts and serves, without torch, in under 400 MB: bytecode is left to be made when it is
 # first needed, and the installers, which serve nothing, go (`.venv/bin/python -m ensurepip` brings pip back).

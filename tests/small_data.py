@@ -46,7 +46,11 @@ def write_data_folder(root: Path) -> Path:
     ]
     _write(folder / "keller2016.csv", dilutions)
     _write(folder / "abraham2012.csv", [{"smiles": s, "log_inv_odt": 0.2 * len(s)} for s, _ in molecules()])
-    odour = [{"smiles": s, "odor.class": "Odorless" if w == "sour" else "Odor"} for s, w in molecules()]
+    odour = [
+        {"smiles": s, "odor.class": "Odorless" if w == "sour" else "Odor"}
+        | {"boiling.point.best.available": 20.0 * len(s), "vapor.pressure.best.available": 0.1}
+        for s, w in molecules()
+    ]
     _write(folder / "mayhew2022.csv", odour)
     _write(
         folder / "dravnieks1985.csv",
@@ -68,3 +72,30 @@ def _write(path: Path, rows: list[dict]) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_small_model(folder: Path, hold_out: int | None = None) -> Path:
+    """Write a model folder of an untrained network with a reference index of `molecules`."""
+    import numpy as np
+    import torch
+
+    from olfactory_transformer import OlfactoryTransformer
+    from olfactory_transformer.core.config import ModelConfig
+    from olfactory_transformer.train.finetune import predict
+    from olfactory_transformer.train.read import Builder
+    from olfactory_transformer.train.reference import build_reference, write_reference
+
+    builder = Builder()
+    rows = [{"smiles": smiles, "fold": str(i % 5)} for i, (smiles, _) in enumerate(molecules())]
+    builder.add("words", "binary", ["fruity"], rows, lambda row: [0.0], 1.0)
+    data = builder.build()
+    torch.manual_seed(1)
+    model = OlfactoryTransformer(
+        ModelConfig(
+            words=("fruity", "green"), ratings=("intensity",), width=16, layers=1, heads=2, feedforward=16, embedding=12
+        )
+    ).eval()  # fmt: skip
+    model.save_pretrained(folder)
+    embedding = predict(model, data, np.arange(len(data.smiles)))["embedding"]
+    write_reference(folder, build_reference(data, embedding, hold_out))
+    return folder

@@ -68,7 +68,12 @@ def test_what_is_written_is_what_is_predicted(predictor, data_folder):
 
 
 @pytest.mark.parametrize(
-    ("task", "figures"), [("keller2016", {"intensity", "valence", "sweet"}), ("abraham2012", {"R2", "r"})]
+    ("task", "figures"),
+    [
+        ("keller2016", {"intensity", "valence", "sweet", "r intensity", "r pleasantness", "mean r of words"}),
+        ("dream2025_single", {"Green", "mean r of profiles"}),
+        ("abraham2012", {"R2", "r"}),
+    ],
 )
 def test_numbers_are_correlated(predictor, data_folder, task, figures):
     result = evaluate(predictor, data_folder / "molecules" / f"{task}.csv", task, samples=0)
@@ -80,6 +85,21 @@ def test_odourless_is_asked_as_odorous(predictor, data_folder):
     assert result.columns == ("odorous",)
     odorless = predictor.predict(result.rows[3]["smiles"]).odorless_probability
     assert result.predicted[3, 0] == pytest.approx(1 - odorless, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "width"), [("gs_lf_isomeric", 152), ("dravnieks1985", 146), ("dream2025_single", 53)]
+)
+def test_every_head_predicts_without_a_truth(predictor, tmp_path, task, width):
+    path = tmp_path / "new.csv"
+    path.write_text("smiles,dilution\nCCO,0.1\nC[C@H](O)CC,0.001\n")
+    result = evaluate(predictor, path, task)
+    assert result.predicted.shape == (2, width) and (result.predicted[0] != result.predicted[1]).any()
+    if task == "gs_lf_isomeric":
+        assert 0 <= result.predicted.min() <= result.predicted.max() <= 1
+    if task == "dream2025_single":
+        path.write_text("smiles,dilution\nCCO,0.001\n")
+        assert (evaluate(predictor, path, task).predicted[0] != result.predicted[0]).any()
 
 
 def test_without_the_truth_it_is_only_predicted(predictor, tmp_path):

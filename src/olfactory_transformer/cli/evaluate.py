@@ -20,7 +20,11 @@ def evaluate(
     data: Annotated[Path, typer.Option("--data", help="CSV with the columns of the task's training file.")],
     model: Annotated[str, typer.Option("--model", help="Model folder or bundled model.")] = DEFAULT_MODEL,
     task: Annotated[
-        str, typer.Option("--task", help="gs_lf, keller2016, abraham2012 or mayhew2022.")
+        str,
+        typer.Option(
+            "--task",
+            help="Name of a training file, such as gs_lf or keller2016; see docs/reference/evaluate.md.",
+        ),
     ] = "gs_lf",
     fold: Annotated[
         int | None, typer.Option("--fold", help="Only rows with this `fold`. [default: all]")
@@ -28,22 +32,34 @@ def evaluate(
     predictions: Annotated[
         Path | None, typer.Option("--predictions", help="CSV to write, row by row.")
     ] = None,
+    mixtures: Annotated[
+        Path | None,
+        typer.Option(
+            "--mixtures", help="For pairs: CSV of their components. [default: mixtures.csv beside DATA]"
+        ),
+    ] = None,
     samples: Annotated[int, typer.Option("--samples", min=0, help="Bootstrap samples.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score a model on a labelled file; without truth columns, only predict it."""
     try:
+        from olfactory_transformer.train.evaluate import MIXTURE_HEADS, TASKS
         from olfactory_transformer.train.evaluate import evaluate as run
     except ModuleNotFoundError as error:
         from olfactory_transformer.core.errors import MissingExtra
 
         raise MissingExtra("train", f"`olfactory evaluate` ({error.name})") from None
     from olfactory_transformer.core.errors import DataError
+    from olfactory_transformer.inference.mixture_predictor import MixturePredictor
     from olfactory_transformer.inference.predictor import ScentPredictor
 
     if predictions is not None and predictions.exists() and data.exists() and predictions.samefile(data):
         raise DataError(f"{predictions}: the predictions would overwrite the data; expected another file")
-    result = run(ScentPredictor.from_pretrained(model), data, task, fold, samples)
+    of_mixtures = task in TASKS and TASKS[task].head in MIXTURE_HEADS
+    predictor = (
+        MixturePredictor.from_pretrained(model) if of_mixtures else ScentPredictor.from_pretrained(model)
+    )
+    result = run(predictor, data, task, fold, samples, mixtures)
     if predictions is not None:
         result.write(predictions)
     for index, reason in result.errors.items():

@@ -21,6 +21,9 @@ TrunkOption = Annotated[
     Path | None,
     typer.Option("--trunk", help="Pre-trained trunk; without it, all of the network starts afresh."),
 ]
+TeachersOption = Annotated[
+    Path | None, typer.Option("--teachers", help="Folder written by `olfactory teach`, to learn from, too.")
+]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="[default: the recipe's]")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of all randomness.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto (a GPU where there is one), cpu or cuda.")]
@@ -36,7 +39,7 @@ def pretrain(
     limit: Annotated[int | None, typer.Option("--limit", min=64, help="Only so many structures.")] = None,
 ) -> None:
     """Pre-train the trunk on unlabelled structures. Killed, it goes on where it was when called again."""
-    _ready("olfactory pretrain", out, device)
+    ready("olfactory pretrain", out, device)
     from olfactory_transformer.train import pretrain as recipe
 
     fitted = recipe.pretrain(out, recipe.default_model(), _with(recipe.DEFAULTS, epochs, seed, device), limit)
@@ -47,6 +50,7 @@ def train(
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; the model is written to OUT/model.")],
     data: DataOption = None,
     trunk: TrunkOption = None,
+    teachers: TeachersOption = None,
     fold: Annotated[
         int | None, typer.Option("--fold", min=0, max=4, help="Fold to hold out and score. [default: none]")
     ] = None,
@@ -61,13 +65,13 @@ def train(
     device: DeviceOption = "auto",
     decisions: Annotated[
         Path | None,
-        typer.Option("--decisions", help="Temperature and thresholds from `olfactory cross-validate`."),
+        typer.Option("--decisions", help="Calibration and thresholds from `olfactory cross-validate`."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Of the model.")] = "unnamed",
     model_version: Annotated[str, typer.Option("--model-version", help="Of the model.")] = "0",
 ) -> None:
     """Fine-tune on the labelled sets and write a model folder. Killed, it goes on where it was when called again."""
-    _ready("olfactory train", out, device)
+    ready("olfactory train", out, device)
     if patience and fold is None:
         raise typer.BadParameter("early stopping needs a fold to watch: give --fold", param_hint="--patience")
     from dataclasses import replace
@@ -75,18 +79,25 @@ def train(
     from olfactory_transformer.train import finetune as recipe
     from olfactory_transformer.train import shipping
 
-    labelled = _read(data)
-    config = recipe.model_config(labelled, name, model_version)
+    labelled = read_labelled(data)
+    defaults, dropout = recipe.recipe(teachers is not None)
+    config = recipe.model_config(labelled, name, model_version, dropout)
+    lessons = labelled
+    if teachers is not None:
+        from olfactory_transformer.train.distil import SoftLabels
+
+        part = "all" if fold is None else f"fold-{fold}"
+        lessons = SoftLabels.load(teachers / f"{part}.npz").added_to(labelled)
     chosen = shipping.read_decisions(decisions, len(config.words)) if decisions else None
     model, fitted = recipe.finetune(
-        labelled,
+        lessons,
         out,
         trunk=trunk,
         model=config,
-        config=replace(_with(recipe.DEFAULTS, epochs, seed, device), patience=patience),
+        config=replace(_with(defaults, epochs, seed, device), patience=patience),
         hold_out=fold,
     )
-    shipping.ship(model, out / "model", _command(), chosen)
+    shipping.ship(model, out / "model", _command(), chosen, labelled, data_folder(data), fold)
     scored = (
         f", macro AUROC {fitted.score:.4f} on fold {fold} (epoch {fitted.epoch})" if fold is not None else ""
     )
@@ -97,30 +108,38 @@ def cross_validate(
     out: Annotated[Path, typer.Option("--out", help="Folder of the runs; decisions.json is written there.")],
     data: DataOption = None,
     trunk: TrunkOption = None,
+    teachers: TeachersOption = None,
     epochs: EpochsOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     jobs: Annotated[
         int, typer.Option("--jobs", min=1, max=5, help="Folds at a time; on a CPU, a job a core is fastest.")
     ] = 1,
+    folds: Annotated[
+        list[int] | None, typer.Option("--fold", min=0, max=4, help="Fold to do; repeatable. [default: all]")
+    ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Markdown page to write.")] = None,
 ) -> None:
     """Train one network a fold, score each on the fold it has not seen, and choose the notes' thresholds."""
-    _ready("olfactory cross-validate", out, device)
+    ready("olfactory cross-validate", out, device)
     from olfactory_transformer.train import cross_validate as cv
     from olfactory_transformer.train import finetune, shipping
-    from olfactory_transformer.train.report import cross_validation_page
+    from olfactory_transformer.train.reliability import reliability_svg
+    from olfactory_transformer.train.report import RELIABILITY, cross_validation_page
 
-    labelled = _read(data)
-    config = _with(finetune.DEFAULTS, epochs, seed, device)
+    labelled = read_labelled(data)
+    defaults, dropout = finetune.recipe(teachers is not None)
+    config = _with(defaults, epochs, seed, device)
     oof = cv.out_of_fold(
         labelled,
         out,
         trunk,
-        finetune.model_config(labelled),
+        finetune.model_config(labelled, dropout=dropout),
         config,
         jobs,
-        lambda line: typer.echo(line, err=True),
+        teachers,
+        held_out=sorted(set(folds or range(5))),
+        tell=lambda line: typer.echo(line, err=True),
     )
     scores = cv.score(labelled, oof)
     shipping.write_decisions(out / "decisions.json", scores.decisions, shipping.headline(scores))
@@ -128,11 +147,18 @@ def cross_validate(
         report.parent.mkdir(parents=True, exist_ok=True)
         page = cross_validation_page(scores, _command(), shipping.commit(), seed, str(config))
         report.write_text(page, encoding="utf-8")
+        drawn = reliability_svg(
+            [
+                ("words", "#1f5fa8", scores.certainty.words),
+                ("confidence", "#b4480f", scores.certainty.confidence),
+            ]
+        )
+        report.with_name(RELIABILITY).write_text(drawn, encoding="utf-8")
     for what, figure in shipping.headline(scores).items():
         typer.echo(f"{what}: {figure}")
 
 
-def _ready(command: str, out: Path, device: str) -> None:
+def ready(command: str, out: Path, device: str) -> None:
     """Complain of what would only fail after minutes: no torch, no such device, a file in place of the folder."""
     from importlib.util import find_spec
 
@@ -144,16 +170,22 @@ def _ready(command: str, out: Path, device: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _read(data: Path | None) -> TrainingSet:
-    from olfactory_transformer.settings import load_settings
+def read_labelled(data: Path | None) -> TrainingSet:
+    """Read the labelled sets of the folder given, or of the settings; says what it leaves out."""
     from olfactory_transformer.train.read import read_training_set
 
-    folder = data if data is not None else load_settings().olfactory_data_dir
-    found = read_training_set(folder)
+    found = read_training_set(data_folder(data))
     if found.refused:
         smiles, reason = found.refused[0]
         typer.echo(f"{len(found.refused)} rows left out; the first, {smiles!r}: {reason}", err=True)
     return found
+
+
+def data_folder(given: Path | None) -> Path:
+    """Return the data folder given, or that of the settings."""
+    from olfactory_transformer.settings import load_settings
+
+    return given if given is not None else load_settings().olfactory_data_dir
 
 
 def _with(defaults: FitConfig, epochs: int | None, seed: int, device: str) -> FitConfig:

@@ -26,20 +26,34 @@ _PAIRS = 400_000  # B x N x N; the attention bias takes 200 bytes a pair
 class RawOutputs:
     """The network's outputs for M molecules; see `model.transformer.Outputs` for units.
 
+    An older model has no columns of the heads it lacks.
+
     Parameters
     ----------
     embedding : ndarray (M, E)
     words : ndarray (M, words)
         Logits.
+    isomeric : ndarray (M, isomeric)
+        Logits.
     ratings : ndarray (M, ratings)
+    profile : ndarray (M, profile)
+    atlas : ndarray (M, atlas)
     threshold, odorless : ndarray (M, 1)
+    volatility : ndarray (M, 2)
     """
 
     embedding: Floats
     words: Floats
+    isomeric: Floats
     ratings: Floats
+    profile: Floats
+    atlas: Floats
     threshold: Floats
     odorless: Floats
+    volatility: Floats
+
+
+_FIELDS = tuple(field.name for field in fields(RawOutputs))
 
 
 def padded_length(atoms: int) -> int:
@@ -96,16 +110,21 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors share no base class but Exception
             raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
-        found = [value.name for value in (*self._session.get_inputs(), *self._session.get_outputs())]
-        if found != [*_INPUTS, *(f"out_{field.name}" for field in fields(RawOutputs))]:
-            raise ModelForeign(
-                f"{path}: a graph of {', '.join(found)[:200]}; expected one by save_pretrained"
-            )
+        inputs = [value.name for value in self._session.get_inputs()]
+        self._outputs = [value.name.removeprefix("out_") for value in self._session.get_outputs()]
+        if inputs != [*_INPUTS] or not {"embedding", "words"} <= set(self._outputs) <= set(_FIELDS):
+            found = ", ".join([*inputs, *self._outputs])[:200]
+            raise ModelForeign(f"{path}: a graph of {found}; expected one by save_pretrained")
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Columns of each of the outputs, in the order of `RawOutputs`."""
-        return tuple(output.shape[1] for output in self._session.get_outputs())
+        width = dict.fromkeys(_FIELDS, 0)
+        width |= {
+            name: output.shape[1]
+            for name, output in zip(self._outputs, self._session.get_outputs(), strict=True)
+        }
+        return tuple(width.values())
 
     def run(self, tokens: Sequence[MoleculeTokens], log_dilutions: Floats) -> RawOutputs:
         """Predict M molecules, each at a dilution.
@@ -127,7 +146,10 @@ class OnnxRuntime:
             }
             parts.append(self._session.run(None, inputs))
             order += members
-        if not parts:
-            return RawOutputs(*(np.zeros((0, width), np.float32) for width in self.widths))
-        back = np.argsort(order)
-        return RawOutputs(*(np.concatenate(output)[back] for output in zip(*parts, strict=True)))
+        found = {
+            name: np.zeros((len(tokens), width), np.float32)
+            for name, width in zip(_FIELDS, self.widths, strict=True)
+        }
+        for name, output in zip(self._outputs, zip(*parts, strict=True), strict=bool(parts)):
+            found[name][order] = np.concatenate(output)
+        return RawOutputs(**found)

@@ -33,19 +33,35 @@ class Outputs(NamedTuple):
         Coordinates on the odour map.
     words : Tensor, (B, words)
         Logits of the odour descriptors.
+    isomeric : Tensor, (B, isomeric)
+        Logits of the descriptors of the isomeric set.
     ratings : Tensor, (B, ratings)
         Panel ratings at the dilution given, on the scale of the training file (0-100).
+    profile : Tensor, (B, profile)
+        Panel profile at the dilution given, on the scale of the training file (words 0-5, intensity and
+        pleasantness 0-10).
+    atlas : Tensor, (B, atlas)
+        Percentage of applicability, 0-100.
     threshold : Tensor, (B, 1)
         log10(1 / ODT), ODT in ppm (v/v).
     odorless : Tensor, (B, 1)
         Logit.
+    volatility : Tensor, (B, 2)
+        Normal boiling point in degrees C, and log10 of the vapour pressure in mmHg at 25 degrees C.
     """
 
     embedding: Tensor
     words: Tensor
+    isomeric: Tensor
     ratings: Tensor
+    profile: Tensor
+    atlas: Tensor
     threshold: Tensor
     odorless: Tensor
+    volatility: Tensor
+
+
+HEADS = Outputs._fields[1:]
 
 
 class Attention(nn.Module):
@@ -121,9 +137,13 @@ class OlfactoryTransformer(nn.Module):
         self.to_embedding = nn.Linear(2 * D, E)
         self.norm_embedding = nn.LayerNorm(E)
         self.words = BinaryHead(E, len(config.words), config.dropout)
+        self.isomeric = BinaryHead(E, len(config.isomeric), config.dropout)
         self.ratings = DilutionHead(E, len(config.ratings), config.dropout)
+        self.profile = DilutionHead(E, len(config.profile), config.dropout)
+        self.atlas = RegressionHead(E, len(config.atlas), config.dropout)
         self.threshold = RegressionHead(E, 1, config.dropout)
         self.odorless = BinaryHead(E, 1, config.dropout)
+        self.volatility = RegressionHead(E, 2, config.dropout)
         nn.init.normal_(self.atom_embedding.weight, std=0.2)
         nn.init.zeros_(self.relation_bias.weight)
 
@@ -178,15 +198,19 @@ class OlfactoryTransformer(nn.Module):
         atoms : Tensor of uint8, (B, N, F)
         relations : Tensor of uint8, (B, N, N)
         log_dilution : Tensor of float, (B,)
-            log10 of the volume fraction, for the ratings alone.
+            log10 of the volume fraction, for the ratings and the profile alone.
         """
         embedding, _ = self.encode(atoms, relations)
         return Outputs(
             embedding,
             self.words(embedding),
+            self.isomeric(embedding),
             self.ratings(embedding, log_dilution),
+            self.profile(embedding, log_dilution),
+            self.atlas(embedding),
             self.threshold(embedding),
             self.odorless(embedding),
+            self.volatility(embedding),
         )
 
     @classmethod

@@ -2,16 +2,16 @@
 
 Each fold's network is trained for a fixed number of epochs on the other folds, without looking at the held-out
 one, so the figures are not those of the best epoch. A fold holds all stereoisomers of a molecule, over all data
-sources. The same predictions choose the temperature and the thresholds of the shipped model.
+sources. The same predictions choose the calibration and the thresholds of the shipped model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,16 +21,13 @@ import torch
 
 from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.core.cpu import cpu_limit
-from olfactory_transformer.train.decisions import Decisions, decide, f1, fit_thresholds, sigmoid
+from olfactory_transformer.train.certainty import Certainty, certainty
+from olfactory_transformer.train.decisions import Decisions, decide
+from olfactory_transformer.train.distil import SoftLabels
+from olfactory_transformer.train.figures import figures
 from olfactory_transformer.train.finetune import DEFAULTS, finetune, predict
 from olfactory_transformer.train.fit import FitConfig
-from olfactory_transformer.train.metrics import (
-    LabelScores,
-    expected_calibration_error,
-    label_scores,
-    pearson,
-    r_squared,
-)
+from olfactory_transformer.train.metrics import LabelScores, label_scores
 from olfactory_transformer.train.progress import hide_bars
 from olfactory_transformer.train.read import FOLDS
 from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
@@ -65,14 +62,18 @@ class _Fold:
     config: FitConfig
     held_out: int
     threads: int | None
+    teachers: Path | None
 
     def run(self) -> tuple[int, dict[str, Floats]]:
         """Return the fold's number and each task's predictions for its held-out rows."""
         if self.threads is not None:
             torch.set_num_threads(self.threads)
             hide_bars()
+        data = self.data
+        if self.teachers is not None:
+            data = SoftLabels.load(self.teachers / f"fold-{self.held_out}.npz").added_to(data)
         network, _ = finetune(
-            self.data,
+            data,
             self.folder / f"fold-{self.held_out}",
             trunk=self.trunk,
             model=self.model,
@@ -102,6 +103,8 @@ def out_of_fold(
     model: ModelConfig,
     config: FitConfig = DEFAULTS,
     jobs: int = 1,
+    teachers: Path | None = None,
+    held_out: Sequence[int] = range(FOLDS),
     tell: Callable[[str], None] = lambda line: None,
 ) -> OutOfFold:
     """Train one network a fold (below `folder`, resumable) and predict what each had not seen.
@@ -111,16 +114,20 @@ def out_of_fold(
     jobs : int
         Folds at a time, each with its share of the processors. Networks of this size keep one core busy but
         not two, so on a CPU a job a core is fastest.
+    teachers : Path or None
+        Folder written by `olfactory teach`; every fold's network learns from the teachers of that fold, too.
+    held_out : sequence of int
+        Folds to do; the rows of others stay NaN.
     """
     tasks = [data.task(name) for name in MODEL_TASKS]
     predictions = {task.name: np.full(task.values.shape, np.nan, np.float32) for task in tasks}
     threads = None if jobs == 1 else max(1, cpu_limit() // jobs)
-    folds = [_Fold(data, folder, trunk, model, config, k, threads) for k in range(FOLDS)]
+    folds = [_Fold(data, folder, trunk, model, config, k, threads, teachers) for k in held_out]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else nullcontext() as pool:
-        for held_out, found in pool.map(_run, folds) if pool else map(_run, folds):
+        for fold, found in pool.map(_run, folds) if pool else map(_run, folds):
             for task in tasks:
-                predictions[task.name][_rows(data, task, held_out)] = found[task.name]
-            tell(f"fold {held_out}: macro AUROC {fitted_score(data, predictions, held_out):.4f}")
+                predictions[task.name][_rows(data, task, fold)] = found[task.name]
+            tell(f"fold {fold}: macro AUROC {fitted_score(data, predictions, fold):.4f}")
     return OutOfFold(predictions, {task.name: data.fold[task.molecule] for task in tasks})
 
 
@@ -142,28 +149,24 @@ class CrossValidated:
     pooled : LabelScores
         The same over all molecules at once (scores of five networks mixed), for every word.
     decisions : Decisions
-        Temperature and thresholds, chosen on all folds.
-    calibration_error : float
-        Expected calibration error of the pooled words, after the temperature.
-    micro_f1, macro_f1 : float
-        Of the primary notes, each fold with thresholds chosen on the others.
-    confidence : tuple of (str, int, float, float)
-        Band, molecules, mean stated confidence, share of the notes that were right.
-    ratings : dict of str to float
-        Pearson r over (molecule, dilution) rows of each rating.
-    threshold_r2, odorless_auroc : float
+        Calibration and thresholds, chosen on all folds.
+    certainty : Certainty
+        Of probabilities, notes, sets and confidence, each fold by what was decided on the others.
+    held_out : tuple of int
+        The folds that were done.
+    parts : tuple of str
+        What the certainty was measured on in turn: the folds, or, with a few folds alone, fifths of their rows.
+    heads : dict of (str, str) to (float, float)
+        Task and figure (see `figures`) -> mean and standard deviation over the folds.
     """
 
     folds: tuple[LabelScores, ...]
     pooled: LabelScores
     decisions: Decisions
-    calibration_error: float
-    micro_f1: float
-    macro_f1: float
-    confidence: tuple[tuple[str, int, float, float], ...]
-    ratings: dict[str, float]
-    threshold_r2: float
-    odorless_auroc: float
+    certainty: Certainty
+    held_out: tuple[int, ...]
+    parts: tuple[str, ...]
+    heads: dict[tuple[str, str], tuple[float, float]]
 
     def mean_of_folds(self, pick: Callable[[LabelScores], float]) -> tuple[float, float]:
         """Return mean and standard deviation over the folds."""
@@ -172,58 +175,40 @@ class CrossValidated:
 
 
 def score(data: TrainingSet, oof: OutOfFold, samples: int = 1000) -> CrossValidated:
-    """Score out-of-fold predictions."""
+    """Score out-of-fold predictions; rows of a fold that was not done are left out."""
     words = data.task("words")
-    truth, logits, fold = words.values.astype(np.float64), oof.predictions["words"], oof.fold["words"]
-    decisions = decide(truth, logits)
-    probability = sigmoid(logits / decisions.temperature)
-    chosen = np.zeros(truth.shape, bool)
-    for held_out in range(FOLDS):
-        inside = fold == held_out
-        chosen[inside] = probability[inside] >= np.array(fit_thresholds(truth[~inside], probability[~inside]))
-    hits = (truth * chosen).sum()
-    ratings, threshold, odorless = (data.task(name) for name in ("ratings", "threshold", "odorless"))
+    done = np.isfinite(oof.predictions["words"][:, 0])
+    truth, logits = words.values[done].astype(np.float64), oof.predictions["words"][done]
+    fold = oof.fold["words"][done]
+    held_out = tuple(int(k) for k in np.unique(fold))
+    # What is decided is judged on rows it was not chosen on: other folds, or, with a few folds alone, other parts.
+    whole = len(held_out) == FOLDS
+    part = fold if whole else np.random.default_rng(0).permutation(np.arange(len(fold)) % FOLDS)
     return CrossValidated(
         folds=tuple(
             label_scores(words.columns, truth[fold == k], logits[fold == k], samples, seed=k)
-            for k in range(FOLDS)
+            for k in held_out
         ),
         pooled=label_scores(words.columns, truth, logits, samples),
-        decisions=decisions,
-        calibration_error=expected_calibration_error(truth, probability),
-        micro_f1=float(2 * hits / (truth.sum() + chosen.sum())),
-        macro_f1=float(f1(truth, chosen).mean()),
-        confidence=_confidence(truth, probability, chosen),
-        ratings={
-            name: pearson(ratings.values[:, i], oof.predictions["ratings"][:, i])
-            for i, name in enumerate(ratings.columns)
-        },
-        threshold_r2=r_squared(threshold.values[:, 0], oof.predictions["threshold"][:, 0]),
-        odorless_auroc=label_scores(
-            odorless.columns, odorless.values, oof.predictions["odorless"], 0
-        ).macro_auroc.value,
+        decisions=decide(truth, logits, part),
+        certainty=certainty(truth, logits, part),
+        held_out=held_out,
+        parts=tuple(f"{'fold' if whole else 'part'} {k}" for k in range(FOLDS)),
+        heads=_heads(data, oof, held_out),
     )
 
 
-def _confidence(
-    truth: npt.NDArray[np.float64], probability: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
-) -> tuple[tuple[str, int, float, float], ...]:
-    """Compare the stated confidence of the primary notes with the share of them that is right, in bands."""
-    named = chosen.any(1)
-    count = chosen[named].sum(1)
-    stated = (probability * chosen)[named].sum(1) / count
-    right = (truth * chosen)[named].sum(1) / count
-    edges = [0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0]
-    bands = []
-    for low, high in pairwise(edges):
-        inside = (stated >= low) & (stated < high)
-        if inside.any():
-            bands.append(
-                (
-                    f"{low:.1f}-{high:.1f}",
-                    int(inside.sum()),
-                    float(stated[inside].mean()),
-                    float(right[inside].mean()),
-                )
-            )
-    return tuple(bands)
+def _heads(
+    data: TrainingSet, oof: OutOfFold, held_out: tuple[int, ...]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    each: dict[tuple[str, str], list[float]] = {}
+    for name, predicted in oof.predictions.items():
+        task = data.task(name)
+        for k in held_out:
+            rows = _rows(data, task, k)
+            found = figures(name, task.columns, task.values[rows].astype(np.float32), predicted[rows])
+            for figure, value in found.items():
+                each.setdefault((name, figure), []).append(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a figure that no fold has stays NaN
+        return {key: (float(np.nanmean(values)), float(np.nanstd(values))) for key, values in each.items()}

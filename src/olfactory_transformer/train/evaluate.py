@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,20 @@ import numpy.typing as npt
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION
 from olfactory_transformer.core.errors import DataError, MoleculeError
+from olfactory_transformer.inference.mixture_predictor import MixturePredictor
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.inference.runtime import RawOutputs
+from olfactory_transformer.inference.statements import sigmoid
 from olfactory_transformer.model.tokenizer import MoleculeTokens
 from olfactory_transformer.molecules import read_molecule
-from olfactory_transformer.train.metrics import LabelScores, label_scores, pearson, r_squared
+from olfactory_transformer.train.evaluate_mixtures import predict_blends, predict_pairs
+from olfactory_transformer.train.figures import figures, known
+from olfactory_transformer.train.metrics import LabelScores, label_scores, pearson
 from olfactory_transformer.train.read import Row, dilution_of, number, read_rows
 
 Table = npt.NDArray[np.float64]
+MIXTURE_HEADS = ("blend", "pair")
+_KEPT = ("smiles", "dilution", "mixture", "components", "dataset", "mixture_1", "mixture_2")
 _CLASSES = {"Odor": 1.0, "Odorless": 0.0, "": math.nan}  # of mayhew2022, as odorous or not
 
 
@@ -32,24 +38,32 @@ class EvaluationTask:
     ----------
     name : str
         As given to `--task`; that of the training file.
+    head : str
+        Of the network, and the task's name in training; "blend" and "pair" are those of mixtures.
     columns : tuple of str or None
-        Truth and predictions; None: every column that the model has a word or rating of.
+        Truth and predictions; None: every column that the model's head has.
     needs : tuple of str
         Columns the file must have.
     """
 
     name: str
-    columns: tuple[str, ...] | None
+    head: str
+    columns: tuple[str, ...] | None = None
     needs: tuple[str, ...] = ("smiles",)
 
 
 TASKS = {
     task.name: task
     for task in (
-        EvaluationTask("gs_lf", None),
-        EvaluationTask("keller2016", None, ("smiles", "dilution")),
-        EvaluationTask("abraham2012", ("log_inv_odt",)),
-        EvaluationTask("mayhew2022", ("odorous",)),
+        EvaluationTask("gs_lf", "words"),
+        EvaluationTask("gs_lf_isomeric", "isomeric"),
+        EvaluationTask("keller2016", "ratings", needs=("smiles", "dilution")),
+        EvaluationTask("dream2025_single", "profile", needs=("smiles", "dilution")),
+        EvaluationTask("dravnieks1985", "atlas"),
+        EvaluationTask("abraham2012", "threshold", ("log_inv_odt",)),
+        EvaluationTask("mayhew2022", "odorless", ("odorous",)),
+        EvaluationTask("dream2025_profiles", "blend", needs=("components",)),
+        EvaluationTask("pairs", "pair", ("distance",), ("dataset", "mixture_1", "mixture_2")),
     )
 }
 
@@ -81,9 +95,9 @@ class Evaluation:
     figures: dict[str, float] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
-        """Write the predictions as CSV, whole or not at all: the rows' SMILES (and dilution), then the columns."""
+        """Write the predictions as CSV, whole or not at all: what the rows name (`_KEPT`), then the columns."""
         temporary = path.with_name(path.name + ".part")
-        kept = [name for name in ("smiles", "dilution") if self.rows and name in self.rows[0]]
+        kept = [name for name in _KEPT if self.rows and name in self.rows[0]]
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow([*kept, *self.columns])
@@ -94,13 +108,19 @@ class Evaluation:
 
 
 def evaluate(
-    predictor: ScentPredictor, data: Path, task: str = "gs_lf", fold: int | None = None, samples: int = 1000
+    predictor: ScentPredictor | MixturePredictor,
+    data: Path,
+    task: str = "gs_lf",
+    fold: int | None = None,
+    samples: int = 1000,
+    mixtures: Path | None = None,
 ) -> Evaluation:
     """Predict every row of a file and score what has a truth.
 
     Parameters
     ----------
-    predictor : ScentPredictor
+    predictor : ScentPredictor or MixturePredictor
+        The second for blends and pairs.
     data : Path
         CSV with the columns of the task's training file; without truth columns, it is only predicted.
     task : str
@@ -109,6 +129,8 @@ def evaluate(
         Only the rows with this value in the `fold` column.
     samples : int
         Bootstrap samples.
+    mixtures : Path or None
+        For pairs: the components of the mixtures; None: mixtures.csv beside `data`.
 
     Raises
     ------
@@ -123,24 +145,38 @@ def evaluate(
         rows = [row for row in rows if row["fold"] == str(fold)]
     if not rows:
         raise DataError(f"{data}: no rows" + (f" of fold {fold}" if fold is not None else ""))
-    columns = kind.columns or _shared_columns(predictor, rows[0], task)
-    predicted, errors = _predict(predictor, rows, task, columns)
+    if isinstance(predictor, MixturePredictor) != (kind.head in MIXTURE_HEADS):
+        expected = "MixturePredictor" if kind.head in MIXTURE_HEADS else "ScentPredictor"
+        raise TypeError(f"task {task}: got a {type(predictor).__name__}, expected a {expected}")
+    columns = kind.columns or _shared_columns(predictor, rows[0], kind)
+    if isinstance(predictor, ScentPredictor):
+        predicted, errors = _predict(predictor, rows, kind, columns)
+    elif kind.head == "blend":
+        predicted, errors = predict_blends(predictor, rows, columns)
+    else:
+        predicted, errors = predict_pairs(predictor, rows, mixtures or data.with_name("mixtures.csv"))
     result = Evaluation(columns, rows, predicted, errors)
     truth = _truth(rows, task, columns)
     if truth is None:
         return result
     readable = np.isfinite(predicted[:, 0])
-    return _scored(result, task, truth[readable], predicted[readable], samples)
+    return _scored(result, kind, truth[readable], predicted[readable], samples)
 
 
-def _shared_columns(predictor: ScentPredictor, row: Row, task: str) -> tuple[str, ...]:
+def _shared_columns(
+    predictor: ScentPredictor | MixturePredictor, row: Row, task: EvaluationTask
+) -> tuple[str, ...]:
     """Return the file's columns that the model predicts, or all of the model's if the file has no truth."""
-    known = predictor.config.words if task == "gs_lf" else predictor.config.ratings
+    known = (
+        predictor.columns if isinstance(predictor, MixturePredictor) else getattr(predictor.config, task.head)
+    )
+    if not known:
+        raise DataError(f"task {task.name}: the model has no head for it")
     return tuple(name for name in row if name in known) or known
 
 
 def _predict(
-    predictor: ScentPredictor, rows: list[Row], task: str, columns: Sequence[str]
+    predictor: ScentPredictor, rows: list[Row], task: EvaluationTask, columns: Sequence[str]
 ) -> tuple[Table, dict[int, str]]:
     tokens: list[MoleculeTokens] = []
     where: list[int] = []
@@ -160,15 +196,20 @@ def _predict(
     return table, errors
 
 
-def _columns_of(predictor: ScentPredictor, raw: RawOutputs, task: str, columns: Sequence[str]) -> Table:
-    config = predictor.config
-    if task == "gs_lf":
-        return predictor.probabilities(raw)[:, [config.words.index(name) for name in columns]]
-    if task == "keller2016":
-        return raw.ratings[:, [config.ratings.index(name) for name in columns]].astype(np.float64)
-    if task == "abraham2012":
-        return raw.threshold.astype(np.float64)
-    return 1 - 1 / (1 + np.exp(-raw.odorless.astype(np.float64)))  # odorous
+def _columns_of(
+    predictor: ScentPredictor, raw: RawOutputs, task: EvaluationTask, columns: Sequence[str]
+) -> Table:
+    found = getattr(raw, task.head).astype(np.float64)
+    if task.head == "odorless":
+        return np.asarray(sigmoid(-found), np.float64)  # odorous
+    if task.columns is not None:
+        return np.asarray(found, np.float64)
+    if task.head == "words":
+        found = predictor.probabilities(raw)
+    elif task.head == "isomeric":
+        found = sigmoid(found)
+    known = getattr(predictor.config, task.head)
+    return np.asarray(found[:, [known.index(name) for name in columns]], np.float64)
 
 
 def _truth(rows: list[Row], task: str, columns: Sequence[str]) -> Table | None:
@@ -187,21 +228,11 @@ def _truth(rows: list[Row], task: str, columns: Sequence[str]) -> Table | None:
     )
 
 
-def _scored(result: Evaluation, task: str, truth: Table, predicted: Table, samples: int) -> Evaluation:
-    labels: LabelScores | None = None
-    figures: dict[str, float] = {}
-    if task in ("gs_lf", "mayhew2022"):
-        labels = label_scores(result.columns, truth, predicted, samples)
-    elif task == "abraham2012":
-        figures = {
-            name: score(*_known(truth, predicted, 0)) for name, score in (("R2", r_squared), ("r", pearson))
-        }
-    else:
-        figures = {name: pearson(*_known(truth, predicted, i)) for i, name in enumerate(result.columns)}
-    return Evaluation(result.columns, result.rows, result.predicted, result.errors, labels, figures)
-
-
-def _known(truth: Table, predicted: Table, column: int) -> tuple[Table, Table]:
-    """Return one column of both, without the rows whose truth is unknown."""
-    known = np.isfinite(truth[:, column])
-    return truth[known, column], predicted[known, column]
+def _scored(
+    result: Evaluation, task: EvaluationTask, truth: Table, predicted: Table, samples: int
+) -> Evaluation:
+    if task.head in ("words", "isomeric", "odorless"):
+        return replace(result, labels=label_scores(result.columns, truth, predicted, samples))
+    rs = [pearson(*known(truth[:, i], predicted[:, i])) for i in range(len(result.columns))]
+    each = {"r": rs[0]} if len(rs) == 1 else dict(zip(result.columns, rs, strict=True))
+    return replace(result, figures={**each, **figures(task.head, result.columns, truth, predicted)})

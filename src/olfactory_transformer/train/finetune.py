@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ import torch
 from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.model.tokenizer import collate
-from olfactory_transformer.model.transformer import OlfactoryTransformer
-from olfactory_transformer.train.fit import FitConfig, Fitted, Molecules, Run
+from olfactory_transformer.model.transformer import HEADS, OlfactoryTransformer
+from olfactory_transformer.train.decisions import Decisions
+from olfactory_transformer.train.fit import STATE, FitConfig, Fitted, Molecules, Run
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.metrics import label_scores
 from olfactory_transformer.train.state import load_state
@@ -22,14 +23,30 @@ from olfactory_transformer.train.tasks import TrainingSet
 
 Floats = npt.NDArray[np.float32]
 DEFAULTS = FitConfig(epochs=25, batch_size=64, learning_rate=5e-4, weight_decay=0.05, ema=0.995)
+# With soft labels there is more to learn from, so more steps an epoch, and less need of dropout.
+STUDENT = FitConfig(epochs=10, batch_size=64, learning_rate=8e-4, weight_decay=0.05, ema=0.998)
+_DROPOUT, _STUDENT_DROPOUT = 0.2, 0.1
+
+
+def recipe(student: bool) -> tuple[FitConfig, float]:
+    """Return how to train, and the network's dropout: with the labels alone, or as a student of teachers."""
+    return (STUDENT, _STUDENT_DROPOUT) if student else (DEFAULTS, _DROPOUT)
 
 
 def model_config(
-    data: TrainingSet, name: str = "unnamed", version: str = "0", dropout: float = 0.2
+    data: TrainingSet, name: str = "unnamed", version: str = "0", dropout: float = _DROPOUT
 ) -> ModelConfig:
     """Return the configuration of a network for the tasks of `data`."""
-    words, ratings = data.task("words").columns, data.task("ratings").columns
-    return ModelConfig(words=words, ratings=ratings, name=name, version=version, dropout=dropout)
+    return ModelConfig(
+        words=data.task("words").columns,
+        isomeric=data.task("isomeric").columns,
+        ratings=data.task("ratings").columns,
+        profile=data.task("profile").columns,
+        atlas=data.task("atlas").columns,
+        name=name,
+        version=version,
+        dropout=dropout,
+    )
 
 
 def new_model(config: ModelConfig, trunk: Path | None, seed: int) -> OlfactoryTransformer:
@@ -41,10 +58,34 @@ def new_model(config: ModelConfig, trunk: Path | None, seed: int) -> OlfactoryTr
         if (values.get("width"), values.get("layers")) != (config.width, config.layers):
             raise DataError(f"{trunk}: a trunk of width {values.get('width')}, expected {config.width}")
         missing, unexpected = model.load_state_dict(groups["trunk"], strict=False)
-        heads = ("words.", "ratings.", "threshold.", "odorless.")
-        if unexpected or not all(name.startswith(heads) for name in missing):
+        if any(name.split(".")[0] not in HEADS for name in (*missing, *unexpected)):
             raise DataError(f"{trunk}: not a trunk of this network")
     return model
+
+
+def read_run(folder: Path, config: ModelConfig) -> OlfactoryTransformer:
+    """Return the network that a finished run left in its folder; heads that it did not train stay fresh.
+
+    Raises
+    ------
+    DataError
+        No state of a run is there, or it is of another network.
+    """
+    path = folder / STATE
+    groups, _ = load_state(path, "the state of a run of `olfactory train` or `cross-validate`")
+    weights = {
+        name.removeprefix("model."): tensor
+        for name, tensor in groups.get("average", {}).items()
+        if name.startswith("model.")
+    }
+    model = OlfactoryTransformer(config)
+    try:
+        missing, _ = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise DataError(f"{path}: of another network ({' '.join(str(error).split())[:200]})") from None
+    if any(name.split(".")[0] not in HEADS or name.startswith("words.") for name in missing):
+        raise DataError(f"{path}: not the state of a network that names words")
+    return model.eval()
 
 
 def finetune(
@@ -62,6 +103,7 @@ def finetune(
     Parameters
     ----------
     data : TrainingSet
+        With soft labels added (`SoftLabels.added_to`), a student is trained.
     folder : Path
         Of the run; a run that was killed goes on from its last epoch, to the same result.
     trunk : Path or None
@@ -76,21 +118,27 @@ def finetune(
     """
     learner = Learner(new_model(model, trunk, config.seed), data.tasks, masked=False)
     molecules = np.flatnonzero(data.fold != hold_out) if hold_out is not None else np.arange(len(data.smiles))
+    if (
+        data.fold < 0
+    ).any():  # beside many structures with soft labels, those with real ones come twice an epoch
+        molecules = np.concatenate([molecules, molecules[data.fold[molecules] >= 0]])
     learner.set_statistics(data.tasks, molecules)
     run = Run(learner, config, folder)
     run.resume()
     validate = (
-        _validator(data, hold_out) if hold_out is not None and (score_epochs or config.patience) else None
+        _validator(learner, data, hold_out)
+        if hold_out is not None and (score_epochs or config.patience)
+        else None
     )
     fitted = run.fit(data, molecules, validate)
     return learner.model.eval(), fitted
 
 
-def _validator(data: TrainingSet, fold: int) -> Callable[[Learner], float]:
+def _validator(learner: Learner, data: TrainingSet, fold: int) -> Callable[[], float]:
     task = data.task("words")
     rows = np.flatnonzero(data.fold[task.molecule] == fold)
 
-    def macro_auroc(learner: Learner) -> float:
+    def macro_auroc() -> float:
         outputs = predict(learner.model, data, task.molecule[rows])
         return label_scores(task.columns, task.values[rows], outputs["words"], samples=0).macro_auroc.value
 
@@ -127,6 +175,6 @@ def predict(
     return {name: np.concatenate(arrays)[back] for name, arrays in parts.items()}
 
 
-def with_decisions(model: OlfactoryTransformer, temperature: float, thresholds: tuple[float, ...]) -> None:
-    """Give a trained model its temperature and thresholds."""
-    model.config = replace(model.config, temperature=temperature, thresholds=thresholds)
+def with_decisions(model: OlfactoryTransformer, decisions: Decisions) -> None:
+    """Give a trained model its calibration and thresholds."""
+    model.config = replace(model.config, **asdict(decisions))

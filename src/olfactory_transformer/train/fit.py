@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from olfactory_transformer.core.errors import DataError, SettingsError
-from olfactory_transformer.train.learner import Learner
+from olfactory_transformer.train.learner import MultiTask
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.state import load_state, optimizer_tensors, restore_optimizer, save_state
 from olfactory_transformer.train.tasks import TrainingSet
@@ -107,7 +107,7 @@ def rate(step: int, steps: int) -> float:
 class Run:
     """One training run in a folder of its own."""
 
-    def __init__(self, learner: Learner, config: FitConfig, folder: Path) -> None:
+    def __init__(self, learner: MultiTask, config: FitConfig, folder: Path) -> None:
         self.config, self.folder = config, folder
         self.device = device_of(config.device)
         self.learner = learner.to(self.device)
@@ -167,7 +167,7 @@ class Run:
         self,
         data: TrainingSet,
         molecules: Molecules,
-        validate: Callable[[Learner], float] | None = None,
+        validate: Callable[[], float] | None = None,
     ) -> Fitted:
         """Train to the end (or until patience runs out) and leave the averaged weights in the learner.
 
@@ -227,11 +227,11 @@ class Run:
                 if tensor.is_floating_point():
                     self.average[name].lerp_(tensor, 1 - decay)
 
-    def _validated(self, validate: Callable[[Learner], float]) -> float:
+    def _validated(self, validate: Callable[[], float]) -> float:
         trained = {name: t.clone() for name, t in self.learner.state_dict().items()}
         self.learner.load_state_dict(self.average)
         self.learner.eval()
-        score = validate(self.learner)
+        score = validate()
         if not score <= self.score:  # also when there is none yet
             self.score, self.best_epoch = score, self.epoch
             if self.config.patience:

@@ -21,25 +21,23 @@ _MASKED_SHARE = 0.15  # of a masked molecule's atoms
 _BINARY_CEILING = {"fingerprint": 3.0}  # counts up to this become soft labels 0-1
 
 
-class Learner(nn.Module):
-    """The model and the auxiliary heads of one run."""
+def new_head(task: Task, inputs: int, dropout: float) -> nn.Module:
+    """Return a fresh head for a task."""
+    return _HEADS[task.kind](inputs, len(task.columns), dropout)
 
-    def __init__(self, model: OlfactoryTransformer, tasks: Sequence[Task], masked: bool) -> None:
-        super().__init__()
-        self.model = model
-        config = model.config
-        self.auxiliary = nn.ModuleDict(
-            {
-                task.name: _HEADS[task.kind](config.embedding, len(task.columns), config.dropout)
-                for task in tasks
-                if task.name not in MODEL_TASKS
-            }
-        )
-        self.atoms = nn.Linear(config.width, voc.atom_codes()) if masked else None
+
+class MultiTask(nn.Module):
+    """Heads over an embedding, and the loss over tasks with missing labels; a subclass makes the embedding."""
 
     def head(self, name: str) -> nn.Module:
         """Return the head of a task."""
-        return getattr(self.model, name) if name in MODEL_TASKS else self.auxiliary[name]
+        raise NotImplementedError
+
+    def losses(
+        self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float
+    ) -> dict[str, Tensor]:
+        """Return each task's weighted loss on a batch of molecules, (B,)."""
+        raise NotImplementedError
 
     def set_statistics(self, tasks: Sequence[Task], molecules: npt.NDArray[np.int64]) -> None:
         """Start every head at what is known without looking at a molecule.
@@ -58,8 +56,8 @@ class Learner(nn.Module):
                 head.mean.copy_(torch.from_numpy(mean))
                 head.scale.copy_(torch.from_numpy(scale))
 
-    def losses(
-        self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float
+    def task_losses(
+        self, tasks: Sequence[Task], molecules: npt.NDArray[np.int64], embedding: Tensor
     ) -> dict[str, Tensor]:
         """Return each task's weighted loss on a batch.
 
@@ -69,31 +67,13 @@ class Learner(nn.Module):
         Parameters
         ----------
         molecules : ndarray of int64, (B,)
-        masked_share : float
-            Share of the molecules of which some atoms are hidden; needs the atoms head.
+        embedding : Tensor, (B, E)
         """
-        device = self.model.readout.device
-        batch = collate([data.tokens[i] for i in molecules])
-        atoms = torch.from_numpy(batch.atoms).to(device)
-        relations = torch.from_numpy(batch.relations).to(device)
-        hidden = None
-        if masked_share and self.atoms is not None:
-            chosen = torch.rand(atoms.shape[0], 1, device=device) < masked_share
-            hidden = (
-                (torch.rand(atoms.shape[:2], device=device) < _MASKED_SHARE)
-                & chosen
-                & (atoms[..., 0] != voc.PAD)
-            )
-        shown = atoms if hidden is None else atoms.masked_fill(hidden[..., None], voc.MASK)
-        embedding, states = self.model.encode(shown, relations)
-        losses = {
+        return {
             task.name: loss * task.weight / len(molecules)
-            for task in data.tasks
+            for task in tasks
             if (loss := self._task_loss(task, molecules, embedding)) is not None
         }
-        if hidden is not None and self.atoms is not None and bool(hidden.any()):
-            losses["atoms"] = _atom_loss(self.atoms(states[hidden]), atoms[hidden].long())
-        return losses
 
     def _task_loss(self, task: Task, molecules: npt.NDArray[np.int64], embedding: Tensor) -> Tensor | None:
         rows, place = task.rows_of(molecules)
@@ -117,6 +97,57 @@ class Learner(nn.Module):
                 predicted = head.standard(inputs)
             each = F.smooth_l1_loss(predicted, (target - head.mean) / head.scale, reduction="none")
         return torch.where(known, each, 0.0).sum() / len(task.columns)
+
+
+class Learner(MultiTask):
+    """The model and the auxiliary heads of one run."""
+
+    def __init__(self, model: OlfactoryTransformer, tasks: Sequence[Task], masked: bool) -> None:
+        super().__init__()
+        self.model = model
+        config = model.config
+        self.auxiliary = nn.ModuleDict(
+            {
+                task.name: new_head(task, config.embedding, config.dropout)
+                for task in tasks
+                if task.name not in MODEL_TASKS
+            }
+        )
+        self.atoms = nn.Linear(config.width, voc.atom_codes()) if masked else None
+
+    def head(self, name: str) -> nn.Module:
+        """Return the head of a task."""
+        return getattr(self.model, name) if name in MODEL_TASKS else self.auxiliary[name]
+
+    def losses(
+        self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float
+    ) -> dict[str, Tensor]:
+        """Return each task's weighted loss on a batch.
+
+        Parameters
+        ----------
+        molecules : ndarray of int64, (B,)
+        masked_share : float
+            Share of the molecules of which some atoms are hidden; needs the atoms head.
+        """
+        device = self.model.readout.device
+        batch = collate([data.tokens[i] for i in molecules])
+        atoms = torch.from_numpy(batch.atoms).to(device)
+        relations = torch.from_numpy(batch.relations).to(device)
+        hidden = None
+        if masked_share and self.atoms is not None:
+            chosen = torch.rand(atoms.shape[0], 1, device=device) < masked_share
+            hidden = (
+                (torch.rand(atoms.shape[:2], device=device) < _MASKED_SHARE)
+                & chosen
+                & (atoms[..., 0] != voc.PAD)
+            )
+        shown = atoms if hidden is None else atoms.masked_fill(hidden[..., None], voc.MASK)
+        embedding, states = self.model.encode(shown, relations)
+        losses = self.task_losses(data.tasks, molecules, embedding)
+        if hidden is not None and self.atoms is not None and bool(hidden.any()):
+            losses["atoms"] = _atom_loss(self.atoms(states[hidden]), atoms[hidden].long())
+        return losses
 
 
 def _atom_loss(logits: Tensor, codes: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from olfactory_transformer.core.config import ModelConfig
-from olfactory_transformer.model.transformer import OlfactoryTransformer
+from olfactory_transformer.model.transformer import HEADS, OlfactoryTransformer
 from olfactory_transformer.train.fit import FitConfig, Fitted, Run
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.state import save_state
@@ -18,8 +18,6 @@ TRUNK = "trunk.safetensors"
 DEFAULTS = FitConfig(
     epochs=6, batch_size=128, learning_rate=1e-3, weight_decay=0.01, ema=0.999, masked_share=0.5
 )
-# Heads of the finished model, which fine-tuning starts anew.
-_HEADS = ("words.", "ratings.", "threshold.", "odorless.")
 
 
 def default_model() -> ModelConfig:
@@ -51,6 +49,6 @@ def pretrain(
     run = Run(learner, config, folder)
     run.resume()
     fitted = run.fit(data, molecules)
-    trunk = {name: t for name, t in learner.model.state_dict().items() if not name.startswith(_HEADS)}
+    trunk = {name: t for name, t in learner.model.state_dict().items() if name.split(".")[0] not in HEADS}
     save_state(folder / TRUNK, {"trunk": trunk}, {"width": model.width, "layers": model.layers})
     return fitted

@@ -18,6 +18,7 @@ from olfactory_transformer.molecules import Molecule, read_molecule
 from olfactory_transformer.train.tasks import Kind, Task, TrainingSet
 
 FOLDS = 5
+VOLATILITY = ("boiling.point.best.available", "vapor.pressure.best.available")  # of mayhew2022
 Row = dict[str, str]
 # Free text of these is noisy: words said at least this often become a label of an auxiliary head.
 _AUXILIARY = ("arctander1960", "ifra2019", "flavornet", "aromadb")
@@ -61,6 +62,12 @@ def dilution_of(row: Row, where: str) -> float:
             f"{where}: dilution is {row['dilution']!r}, expected a volume fraction, 0 < dilution <= 1"
         )
     return found
+
+
+def volatility(row: Row) -> list[float]:
+    """Return boiling point in degrees C and log10 of the vapour pressure in mmHg at 25 degrees C, NaN if unknown."""
+    boiling, pressure = (number(row[name], f"column {name}") for name in VOLATILITY)
+    return [boiling, math.log10(pressure) if pressure > 0 else math.nan]
 
 
 class Builder:
@@ -145,12 +152,13 @@ def _tables(folder: Path, builder: Builder) -> Iterator[str]:
     words = _columns(rows, ["smiles", "fold"])
     builder.add("words", "binary", words, rows, picked(words), 1.0)
     yield "gs_lf"
-    odour = read_rows(folder / "mayhew2022.csv", ["smiles", "odor.class"])
+    odour = read_rows(folder / "mayhew2022.csv", ["smiles", "odor.class", *VOLATILITY])
     classes = {"Odor": 0.0, "Odorless": 1.0}
     said: dict[str, str] = {row["smiles"]: str(classes[row["odor.class"]]) for row in odour}
     said |= {row["smiles"]: row["odorless"] for row in rows if row["smiles"] not in said}
     both = [{"smiles": smiles, "odorless": value} for smiles, value in said.items()]
     builder.add("odorless", "binary", ["odorless"], both, picked(["odorless"]), 0.2)
+    builder.add("volatility", "regression", ["boiling_point", "log_vapor_pressure"], odour, volatility, 0.3)
     yield "mayhew2022"
     rows = read_rows(folder / "keller2016.csv", ["smiles", "dilution", "intensity", "valence"])
     names = _columns(rows, ["cid", "smiles", "dilution", "n_ratings"])
@@ -165,11 +173,11 @@ def _tables(folder: Path, builder: Builder) -> Iterator[str]:
     yield "gs_lf_isomeric"
     rows = read_rows(folder / "dravnieks1985.csv", ["smiles", "Conc"])
     names = _columns(rows, ["smiles", "Conc"])
-    builder.add("dravnieks", "regression", names, rows, picked(names), 0.3)
+    builder.add("atlas", "regression", names, rows, picked(names), 0.3)
     yield "dravnieks1985"
     rows = read_rows(folder / "dream2025_single.csv", ["smiles", "dilution"])
     names = _columns(rows, ["smiles", "dilution", "solvent", "Intensity_label"])
-    builder.add("dream2025", "dilution", names, rows, picked(names), 0.3)
+    builder.add("profile", "dilution", names, rows, picked(names), 0.3)
     yield "dream2025_single"
     for source in _AUXILIARY:
         _add_free_text(folder, builder, source)

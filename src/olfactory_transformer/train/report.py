@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 
 import numpy as np
 
+from olfactory_transformer.train.certainty import Band, Certainty, SetScore
 from olfactory_transformer.train.cross_validate import CrossValidated
+
+RELIABILITY = "reliability.svg"  # beside the page
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -34,8 +38,10 @@ def cross_validation_page(scores: CrossValidated, command: str, commit: str, see
     """Return the page `docs/results/cross-validation.md`."""
     auroc, auroc_sd = scores.mean_of_folds(lambda s: s.macro_auroc.value)
     ap, ap_sd = scores.mean_of_folds(lambda s: s.macro_average_precision.value)
-    odours = [value for name, value in scores.ratings.items() if name not in ("intensity", "valence")]
-    folds = [[k, s.molecules, s.macro_auroc, s.macro_average_precision] for k, s in enumerate(scores.folds)]
+    folds = [
+        [k, s.molecules, s.macro_auroc, s.macro_average_precision]
+        for k, s in zip(scores.held_out, scores.folds, strict=True)
+    ]
     words = sorted(scores.pooled.words, key=lambda w: -w.auroc)
     parts = [
         "# Cross-validation of the base model",
@@ -46,27 +52,19 @@ def cross_validation_page(scores: CrossValidated, command: str, commit: str, see
         "not choose the epoch. All stereoisomers of a molecule share a fold, over all data sources. "
         "Intervals are 95 % bootstrap intervals over molecules (1,000 samples), shifted by the samples' bias.",
         "## The 138 words (gs_lf.csv)",
-        f"Mean of the five folds: **macro AUROC {auroc:.4f}** (sd {auroc_sd:.4f}), macro average precision "
+        f"Mean of the {len(folds)} folds: **macro AUROC {auroc:.4f}** (sd {auroc_sd:.4f}), macro average precision "
         f"**{ap:.4f}** (sd {ap_sd:.4f}).",
         table(["fold", "molecules", "macro AUROC", "macro average precision"], folds),
         "## Probabilities and notes",
-        f"Temperature {scores.decisions.temperature:.3f}; expected calibration error of the pooled words "
-        f"{scores.calibration_error:.4f}. Primary notes, each fold with thresholds chosen on the others: "
-        f"micro F1 {scores.micro_f1:.3f}, macro F1 {scores.macro_f1:.3f}.",
-        "`confidence` against the share of the primary notes that the reference names:",
-        table(
-            ["confidence", "molecules", "mean stated", "right"],
-            [[band, n, f"{stated:.3f}", f"{right:.3f}"] for band, n, stated, right in scores.confidence],
-        ),
+        *_certainty(scores.certainty, scores.parts),
         "## The other heads, over held-out molecules",
+        "Mean and standard deviation over the folds.",
         table(
-            ["output", "data", "figure"],
+            ["file", "figure", "mean", "sd"],
             [
-                ["intensity at a dilution", "keller2016", f"r {scores.ratings['intensity']:.3f}"],
-                ["pleasantness at a dilution", "keller2016", f"r {scores.ratings['valence']:.3f}"],
-                ["19 words at a dilution", "keller2016", f"mean r {float(np.nanmean(odours)):.3f}"],
-                ["detection threshold", "abraham2012", f"R² {scores.threshold_r2:.3f}"],
-                ["odourless", "mayhew2022 and gs_lf", f"AUROC {scores.odorless_auroc:.3f}"],
+                [_FILES[task], figure, f"{mean:.3f}", f"{sd:.3f}"]
+                for (task, figure), (mean, sd) in scores.heads.items()
+                if task != "words"
             ],
         ),
         "## Every word",
@@ -77,3 +75,73 @@ def cross_validation_page(scores: CrossValidated, command: str, commit: str, see
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+_FILES = {
+    "isomeric": "gs_lf_isomeric",
+    "ratings": "keller2016",
+    "profile": "dream2025_single",
+    "atlas": "dravnieks1985",
+    "threshold": "abraham2012",
+    "odorless": "mayhew2022 and gs_lf",
+    "volatility": "mayhew2022",
+}
+
+
+def _certainty(found: Certainty, parts: Sequence[str]) -> list[str]:
+    """Return the paragraphs on probabilities, notes, sets and confidence."""
+    rows = list(zip(parts, zip(found.sets, found.full_sets, strict=True), strict=True))
+    means = [SetScore(*np.mean([astuple(s) for s in sets], axis=0)) for sets in (found.sets, found.full_sets)]
+    return [
+        f"Here each {parts[0].split()[0]} of the held-out molecules is judged by what was chosen on the others. "
+        "Expected calibration error is that of all words pooled, and of the mean and the worst single word (of which "
+        "chance alone makes a part):",
+        table(
+            ["calibration", "cross entropy", "error, pooled", "mean word", "worst word"],
+            [
+                [
+                    name,
+                    f"{c.cross_entropy:.5f}",
+                    f"{c.pooled:.4f}",
+                    f"{c.mean_word:.4f}",
+                    f"{c.worst_word:.4f}",
+                ]
+                for name, c in found.calibrations.items()
+            ],
+        ),
+        f"![What was right over what was stated]({RELIABILITY})",
+        f"Primary notes: micro F1 {found.micro_f1:.3f}, macro F1 {found.macro_f1:.3f}.",
+        "`confidence` against the share of the primary notes that the reference names (of the most probable word, "
+        "without a note):",
+        table(
+            ["confidence", "molecules", "mean stated", "right"],
+            [[_bounds(b), b.count, f"{b.stated:.3f}", f"{b.right:.3f}"] for b in found.confidence],
+        ),
+        "`notes_90` is to have, on average, 90 % of a molecule's words; beside it the larger set that is to have all "
+        "words of 90 % of the molecules:",
+        table(
+            [
+                "fold",
+                "words in `notes_90`",
+                "molecules with all",
+                "mean size",
+                "larger set: molecules with all",
+                "mean size",
+            ],
+            [
+                [
+                    name,
+                    f"{s.share:.3f}",
+                    f"{s.whole:.3f}",
+                    f"{s.size:.1f}",
+                    f"{full.whole:.3f}",
+                    f"{full.size:.1f}",
+                ]
+                for name, (s, full) in [*rows, ("mean", tuple(means))]
+            ],
+        ),
+    ]
+
+
+def _bounds(band: Band) -> str:
+    return f"{band.low:.1f}-{band.high:.1f}"

@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,14 @@ from rdkit.Chem import Descriptors, rdFingerprintGenerator
 from scipy.special import ndtri
 
 from olfactory_transformer.core.cpu import cpu_limit
-from olfactory_transformer.core.errors import MissingExtra, MoleculeError
+from olfactory_transformer.core.errors import DataError, MissingExtra, MoleculeError
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import MoleculeLimits, read_molecule
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.tasks import Task, TrainingSet
 
+# What NumPy raises for a file that is not the archive expected.
+BROKEN_ARCHIVE = (OSError, ValueError, KeyError, EOFError, BadZipFile)
 FINGERPRINT_BITS = 1024
 _LIMITS = MoleculeLimits(length=200, heavy_atoms=32, rings=8)
 _ELEMENTS = {5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53}
@@ -37,23 +40,38 @@ _COUNT_CEILING = 3  # counts above this say little more
 
 def listed_compounds() -> dict[str, float]:
     """Return SMILES of the compounds of the `chemicals` package -> boiling point in K (NaN if unknown)."""
-    spec = find_spec("chemicals")
-    if spec is None or spec.origin is None:
-        raise MissingExtra("train", "pre-training")
-    root = Path(spec.origin).parent
+    root = _package()
     boiling: dict[str, float] = {}
     with (root / "Phase Change" / "Yaws Boiling Points.tsv").open(encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             boiling[row["CAS"]] = float(row["Tb"])
     found: dict[str, float] = {}
+    for cells in _identifiers(root):
+        found.setdefault(cells[4], boiling.get(cells[1], math.nan))
+    return found
+
+
+def listed_connectivities() -> set[str]:
+    """Return the connectivity (first block of the InChIKey) of the compounds of the `chemicals` package."""
+    return {cells[6][:14] for cells in _identifiers(_package()) if len(cells) > 6}
+
+
+def _package() -> Path:
+    spec = find_spec("chemicals")
+    if spec is None or spec.origin is None:
+        raise MissingExtra("train", "pre-training")
+    return Path(spec.origin).parent
+
+
+def _identifiers(root: Path) -> Iterator[list[str]]:
+    """Yield PubChem CID, CAS, formula, mass, SMILES, InChI, InChIKey and names of each compound."""
     for part in ("small", "large"):
         path = root / "Identifiers" / f"chemical identifiers pubchem {part}.tsv"
         with path.open(encoding="utf-8") as file:
             for line in file:
-                cells = line.rstrip("\n").split("\t", 5)
+                cells = line.rstrip("\n").split("\t", 7)
                 if len(cells) > 4:
-                    found.setdefault(cells[4], boiling.get(cells[1], math.nan))
-    return found
+                    yield cells
 
 
 Described = tuple[str, npt.NDArray[np.float32], npt.NDArray[np.uint8]]
@@ -129,6 +147,15 @@ def read_structures(cache: Path, limit: int | None = None) -> TrainingSet:
         Task("boiling", "regression", ("Tb",), known, boiling[known, None], weight=0.3),
     ]
     return TrainingSet(smiles, tokens, np.zeros(len(smiles), np.int64), tasks)
+
+
+def structure_smiles(cache: Path) -> list[str]:
+    """Return the SMILES of a cache that `read_structures` wrote; DataError if it is not one."""
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            return [str(smiles) for smiles in stored["smiles"]]
+    except BROKEN_ARCHIVE as error:
+        raise DataError(f"{cache}: not structures.npz of `olfactory pretrain` ({error})") from None
 
 
 def _write_cache(cache: Path, limit: int | None) -> None:

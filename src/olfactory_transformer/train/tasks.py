@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from olfactory_transformer.model.tokenizer import MoleculeTokens
+from olfactory_transformer.model.transformer import HEADS
 
 Kind = Literal["binary", "regression", "dilution"]
 # The tasks the shipped model has heads for; every other task trains a head that is thrown away.
-MODEL_TASKS = ("words", "ratings", "threshold", "odorless")
+MODEL_TASKS = HEADS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +80,8 @@ class TrainingSet:
         Canonical, one a molecule, without repeats.
     tokens : list of MoleculeTokens
     fold : ndarray of int64, (M,)
-        0-4. All molecules of one connectivity (first block of the InChIKey) share a fold, over all sources, so
-        that what is held out is held out everywhere.
+        0-4, or -1 for a structure that no source labels. All molecules of one connectivity (first block of the
+        InChIKey) share a fold, over all sources, so that what is held out is held out everywhere.
     tasks : list of Task
     refused : list of (str, str)
         SMILES that could not be read, with the reason; their rows were left out.

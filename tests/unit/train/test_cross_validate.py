@@ -1,11 +1,13 @@
 """The cross-validation on small data: every row is predicted, by one job or two, and the page says what was found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.train.cross_validate import out_of_fold, score
+from olfactory_transformer.train.finetune import model_config
 from olfactory_transformer.train.fit import FitConfig
 from olfactory_transformer.train.report import cross_validation_page
 from olfactory_transformer.train.shipping import headline, read_decisions, write_decisions
@@ -13,9 +15,8 @@ from olfactory_transformer.train.shipping import headline, read_decisions, write
 
 @pytest.fixture(scope="module")
 def model(labelled):
-    words, ratings = labelled.task("words").columns, labelled.task("ratings").columns
-    return ModelConfig(
-        words=words, ratings=ratings, width=16, layers=1, heads=2, feedforward=16, embedding=8, dropout=0.0
+    return replace(
+        model_config(labelled, dropout=0.0), width=16, layers=1, heads=2, feedforward=16, embedding=8
     )
 
 
@@ -43,6 +44,7 @@ def test_the_page_has_every_word_and_the_command(labelled, found):
     assert len(scores.folds) == 5 and len(scores.decisions.thresholds) == 6
     page = cross_validation_page(scores, "olfactory cross-validate --out x", "abc", 0, "settings")
     assert "olfactory cross-validate --out x" in page and "commit: abc" in page
+    assert "](reliability.svg)" in page and "| fold 4 |" in page
     assert all(f"| {word} |" in page for word in labelled.task("words").columns)
 
 
@@ -54,3 +56,13 @@ def test_decisions_are_kept_for_the_final_training(labelled, found, tmp_path):
     assert decisions == scores.decisions and any("macro AUROC" in name for name in figures)
     with pytest.raises(DataError, match="6 thresholds, expected 138"):
         read_decisions(path, 138)
+
+
+def test_only_the_folds_asked_for_are_done_and_scored(labelled, model, tmp_path):
+    config = FitConfig(epochs=1, batch_size=8, ema=0.5, device="cpu")
+    oof = out_of_fold(labelled, tmp_path, None, model, config, held_out=(1, 3, 4))
+    fold = labelled.fold[labelled.task("words").molecule]
+    assert (np.isfinite(oof.predictions["words"][:, 0]) == np.isin(fold, (1, 3, 4))).all()
+    scores = score(labelled, oof, samples=0)
+    assert scores.held_out == (1, 3, 4) and len(scores.folds) == 3
+    assert "mean of 3 folds" in "".join(headline(scores))

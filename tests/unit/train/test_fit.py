@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.core.errors import DataError, SettingsError
-from olfactory_transformer.train.decisions import cross_entropy, decide, fit_temperature, sigmoid
-from olfactory_transformer.train.finetune import finetune, new_model, predict
+from olfactory_transformer.train.finetune import finetune, model_config, new_model, predict
 from olfactory_transformer.train.fit import FitConfig, Run, batches, device_of
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.metrics import label_scores
@@ -19,9 +17,8 @@ CONFIG = FitConfig(epochs=3, batch_size=8, learning_rate=2e-3, ema=0.9, device="
 
 @pytest.fixture
 def small(labelled):
-    words, ratings = labelled.task("words").columns, labelled.task("ratings").columns
-    return ModelConfig(
-        words=words, ratings=ratings, width=32, layers=2, heads=4, feedforward=32, embedding=16, dropout=0.1
+    return replace(
+        model_config(labelled, dropout=0.1), width=32, layers=2, heads=4, feedforward=32, embedding=16
     )
 
 
@@ -127,27 +124,6 @@ def test_batches_hold_every_molecule_once():
     lengths = np.arange(100) % 17
     found = batches(lengths, np.arange(100), 8, np.random.default_rng(0))
     assert sorted(np.concatenate(found)) == list(range(100))
-
-
-def test_temperature_undoes_overconfidence():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (4000, 2))
-    truth = (rng.random((4000, 2)) < sigmoid(logits)).astype(float)
-    assert fit_temperature(truth, logits * 3) == pytest.approx(3, rel=0.1)
-    assert cross_entropy(truth, logits) < cross_entropy(truth, logits * 3)
-
-
-def test_thresholds_of_rare_words_lean_to_the_common_one():
-    rng = np.random.default_rng(0)
-    logits = rng.normal(-2, 1.5, (3000, 3))
-    truth = (rng.random((3000, 3)) < sigmoid(logits)).astype(float)
-    truth[:, 2] = 0
-    truth[logits[:, 2].argmax(), 2] = (
-        1  # a single molecule, the surest: its own best threshold is the highest
-    )
-    decisions = decide(truth, logits)
-    assert len(decisions.thresholds) == 3
-    assert abs(decisions.thresholds[2] - decisions.thresholds[0]) < 0.2
 
 
 def test_a_device_that_is_not_there_is_refused():

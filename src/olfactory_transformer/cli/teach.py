@@ -1,0 +1,79 @@
+"""`olfactory teach`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from olfactory_transformer.cli.train import DataOption, EpochsOption, SeedOption, read_labelled, ready
+
+PARTS = (*(f"fold-{k}" for k in range(5)), "all")
+
+
+def teach(
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder; fold-0.npz ... fold-4.npz and all.npz go there.")
+    ],
+    structures: Annotated[
+        Path,
+        typer.Option("--structures", help="structures.npz, which `olfactory pretrain` leaves in its folder."),
+    ],
+    data: DataOption = None,
+    size: Annotated[
+        int | None, typer.Option("--size", min=1, help="Structures to label. [default: 12000]")
+    ] = None,
+    networks: Annotated[
+        Path | None,
+        typer.Option(
+            "--networks",
+            help="Folder of finished runs on the labels alone, fold-0 ... fold-4 and all, that teach words, too.",
+        ),
+    ] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--part", help="fold-0 (without that fold) ... fold-4, or all. [default: each of them]"),
+    ] = None,
+    epochs: EpochsOption = None,
+    seed: SeedOption = 0,
+) -> None:
+    """Train teachers on each four folds and on all five, and let them label unlabelled structures.
+
+    Killed, it goes on where it was when called again. `olfactory cross-validate --teachers` and
+    `olfactory train --teachers` learn from what it writes.
+    """
+    if unknown := set(parts or ()) - set(PARTS):
+        raise typer.BadParameter(
+            f"got {unknown.pop()!r}, expected one of {', '.join(PARTS)}", param_hint="--part"
+        )
+    ready("olfactory teach", out, "cpu")
+    from dataclasses import replace
+
+    import numpy as np
+
+    from olfactory_transformer.train import teacher
+    from olfactory_transformer.train.distil import SoftLabels, soft_labels
+    from olfactory_transformer.train.features import read_features
+    from olfactory_transformer.train.figures import figures
+    from olfactory_transformer.train.finetune import model_config, read_run
+    from olfactory_transformer.train.pool import SIZE, odorant_like
+    from olfactory_transformer.train.structures import structure_smiles
+
+    labelled = read_labelled(data)
+    pool = odorant_like(structure_smiles(structures), labelled, size or SIZE, seed)
+    features = read_features([*labelled.smiles, *pool], out / "features.npz").table(len(labelled.smiles))
+    config = replace(teacher.DEFAULTS, epochs=epochs or teacher.DEFAULTS.epochs, seed=seed)
+    for part in parts or PARTS:
+        fold = None if part == "all" else int(part.removeprefix("fold-"))
+        path = out / f"{part}.npz"
+        if not path.is_file():
+            network = read_run(networks / part, model_config(labelled)) if networks else None
+            soft_labels(labelled, pool, features, out / part, fold, config, network).save(path)
+        for key, predicted in SoftLabels.load(path).held_out.items() if fold is not None else ():
+            kind, name = key.split("/")
+            task = labelled.task(name)
+            rows = np.flatnonzero(labelled.fold[task.molecule] == fold)
+            scores = figures(name, task.columns, task.values[rows].astype(np.float32), predicted)
+            said = ", ".join(f"{what} {value:.4f}" for what, value in scores.items())
+            typer.echo(f"{part} {kind} {name}: {said}")
