@@ -4,10 +4,16 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_data import write_data_folder
+from small_data import write_data_folder, write_small_model
 
 
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory):
     """A data folder in miniature; see `small_data`."""
     return write_data_folder(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory):
+    """A model folder of an untrained network, with a reference index; not to be changed."""
+    return write_small_model(tmp_path_factory.mktemp("models") / "small")

@@ -52,6 +52,19 @@ class PredictRequest(BaseModel):
     )
 
 
+class Applicability(BaseModel):
+    """Whether a molecule is like those that the model learned from, and volatile."""
+
+    inside: bool = Field(description="There is no reason to doubt that the model can be asked.")
+    distance: float | None = Field(
+        description="Mean cosine distance (0-2) on the odour map to the nearest molecules it learned from."
+    )
+    percentile: float | None = Field(
+        description="Percentage of molecules new to the model that are nearer to what it learned from, 0-100."
+    )
+    reasons: list[str] = Field(description="Why the molecule is not inside.")
+
+
 class Prediction(BaseModel):
     """What a molecule smells like."""
 
@@ -69,9 +82,19 @@ class Prediction(BaseModel):
     )
     threshold_ppm: float | None = Field(description="Odour detection threshold in ppm (v/v) in air.")
     odorless_probability: float | None = Field(description="Probability that people smell nothing, 0-1.")
-    confidence: float | None = Field(description="Mean probability of the primary notes, 0-1.")
+    confidence: float | None = Field(
+        description="Expected share of the primary notes (without any, of the most probable word) that is right, 0-1."
+    )
     warnings: list[str] = Field(description="What was changed in the input, and what the model has not seen.")
     model_version: str = Field(description="Name and version of the model.")
+    applicability: Applicability | None = Field(
+        description="Whether the model may be asked about this molecule; null if it cannot tell."
+    )
+    notes_90: list[str] = Field(
+        description="Words that hold, on average over molecules exchangeable with the labelled ones of the "
+        "cross-validation (GS-LF), at least 90 % of the words that the reference gives a molecule; most probable "
+        "first, empty if the model has no threshold for it."
+    )
 
 
 class ItemError(BaseModel):

@@ -25,6 +25,10 @@ _SUMMARY: tuple[tuple[str, Kind, Role], ...] = (
     ("log_inverse_threshold", "number", ""),
     ("odorless_probability", "number", ""),
     ("confidence", "number", ""),
+    ("notes_90", "text", ""),
+    ("applicability_inside", "boolean", ""),
+    ("applicability_percentile", "number", ""),
+    ("applicability_reasons", "text", ""),
     ("warnings", "text", ""),
     ("canonical_smiles", "text", "canonical"),
     ("error", "text", ""),
@@ -192,6 +196,7 @@ def _cells(result: ScentPrediction | str, words: Sequence[str]) -> list[object]:
     """Return the values of the added columns, in the order of `_SUMMARY` and then of the words."""
     if isinstance(result, str):
         return [*[None] * (len(_SUMMARY) - 1), result, *[None] * len(words)]
+    place = result.applicability
     return [
         ";".join(result.primary_notes) or None,
         _rounded(result.intensity),
@@ -199,6 +204,10 @@ def _cells(result: ScentPrediction | str, words: Sequence[str]) -> list[object]:
         _rounded(result.log_inverse_threshold),
         _rounded(result.odorless_probability),
         _rounded(result.confidence),
+        ";".join(result.notes_90) or None,
+        place.inside if place else None,
+        _rounded(place.percentile) if place else None,
+        ("; ".join(place.reasons) or None) if place else None,
         "; ".join(result.warnings) or None,
         result.canonical_smiles,
         None,

@@ -59,6 +59,17 @@ def facts(prediction: ScentPrediction) -> Iterator[tuple[str, str, float | None]
         yield "odourless", f"{100 * chance:.0f} % probable", chance
     if prediction.confidence is not None:
         yield "confidence", f"{100 * prediction.confidence:.0f} %", prediction.confidence
+    if (place := prediction.applicability) is not None:
+        said = "inside" if place.inside else "outside"
+        if place.percentile is not None:
+            said += f", further than {place.percentile:.0f} % of new molecules"
+        yield "applicability", said, None
+
+
+def warnings(prediction: ScentPrediction) -> tuple[str, ...]:
+    """Return what to warn of: changes to the input, and why the model should not have been asked."""
+    reasons = prediction.applicability.reasons if prediction.applicability else ()
+    return (*prediction.warnings, *reasons)
 
 
 def text(prediction: ScentPrediction, *, count: int = SHOWN, ascii_only: bool = False) -> str:
@@ -85,7 +96,7 @@ def text(prediction: ScentPrediction, *, count: int = SHOWN, ascii_only: bool = 
     if prediction.words and not prediction.primary_notes:
         lines.append("    no word reaches the threshold of a primary note")
     lines += [f"    {name:<{width}} {value}" for name, value, _ in facts(prediction)]
-    lines += [f"  ! {_printable(warning)}" for warning in prediction.warnings]
+    lines += [f"  ! {_printable(warning)}" for warning in warnings(prediction)]
     return "\n".join(lines)
 
 
@@ -111,12 +122,12 @@ def html(prediction: ScentPrediction, *, count: int = SHOWN) -> str:
         f'<td style="{cell}">{escape(value)}</td></tr>'
         for name, value, share in facts(prediction)
     ]
-    warnings = "".join(f"<div>⚠ {escape(_printable(warning))}</div>" for warning in prediction.warnings)
+    warned = "".join(f"<div>⚠ {escape(_printable(warning))}</div>" for warning in warnings(prediction))
     heading = escape(_printable(prediction.smiles or prediction.canonical_smiles or "(no molecule)"))
     return (
         '<div style="font-family:system-ui,sans-serif;color:inherit">'
         f'<div><code style="color:inherit;background:transparent">{heading}</code></div>'
-        f'<table style="border-collapse:collapse;border:0">{"".join(rows)}</table>{warnings}'
+        f'<table style="border-collapse:collapse;border:0">{"".join(rows)}</table>{warned}'
         f'<div style="opacity:.6;font-size:smaller">{escape(prediction.model_version)}</div></div>'
     )
 

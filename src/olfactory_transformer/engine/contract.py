@@ -155,6 +155,7 @@ def finite(outcome: Outcome) -> Outcome:
         threshold,
         outcome.odorless_probability,
         outcome.confidence,
+        *((place.distance, place.percentile) if (place := outcome.applicability) else ()),
     )
     if all(map(math.isfinite, outcome.words.values())) and all(n is None or math.isfinite(n) for n in single):
         return outcome

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import anyio
 
+from olfactory_transformer.core.applicability import Applicability
 from olfactory_transformer.core.config import DEFAULT_DILUTION, ScentPrediction
 from olfactory_transformer.core.errors import EngineFault, EngineNotReady, MoleculeError
 from olfactory_transformer.engine.contract import (
@@ -135,4 +136,6 @@ class FakeEngine:
             confidence=max(words.values()),
             warnings=tuple(warning.message for warning in molecule.warnings),
             model_version=self._info.full_version,
+            applicability=Applicability(False, 0.5, 99.0, ("made up",)),
+            notes_90=tuple(sorted(WORDS, key=lambda word: -words[word])[:4]),
         )

@@ -10,11 +10,16 @@ from typing import Literal, overload
 import numpy as np
 import numpy.typing as npt
 
+from olfactory_transformer.core.applicability import Applicability, assess
 from olfactory_transformer.core.config import DEFAULT_DILUTION, ModelConfig, ScentPrediction
-from olfactory_transformer.core.errors import ModelCorrupt, MoleculeError, NotText
+from olfactory_transformer.core.errors import ModelCorrupt, MoleculeError, NoReference, NotText
+from olfactory_transformer.inference import statements
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
+from olfactory_transformer.inference.explain import Explanation, explain
 from olfactory_transformer.inference.runtime import OnnxRuntime, RawOutputs
+from olfactory_transformer.inference.similar import Neighbour, nearest
 from olfactory_transformer.model.folder import read_config, resolve, verify
+from olfactory_transformer.model.reference import Reference, read_reference, unit
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer, MoleculeTokens
 from olfactory_transformer.molecules import DEFAULT_LIMITS, Molecule, MoleculeLimits, read_molecule
 
@@ -41,10 +46,10 @@ class ScentPredictor:
         config: ModelConfig,
         model_hash: str,
         limits: MoleculeLimits = DEFAULT_LIMITS,
+        reference: Reference | None = None,
     ) -> None:
         self.runtime, self.tokenizer, self.config = runtime, tokenizer, config
-        self.model_hash, self.limits = model_hash, limits
-        self._thresholds = np.array(config.thresholds or [0.5] * len(config.words))
+        self.model_hash, self.limits, self.reference = model_hash, limits, reference
         self._intensity = _index(config.ratings, "intensity")
         self._valence = _index(config.ratings, "valence")
 
@@ -78,10 +83,11 @@ class ScentPredictor:
         config = read_config(folder)
         reader = MoleculeTokenizer.from_pretrained(tokenizer or folder)
         runtime = OnnxRuntime(folder / "model.onnx", threads)
-        expected = (config.embedding, len(config.words), len(config.ratings), 1, 1)
-        if runtime.widths != expected:
+        columns = (config.words, config.isomeric, config.ratings, config.profile, config.atlas)
+        expected = (config.embedding, *map(len, columns))
+        if runtime.widths[: len(expected)] != expected:
             raise ModelCorrupt(f"{folder}: model.onnx gives {runtime.widths}, config.json says {expected}")
-        return cls(runtime, reader, config, model_hash, limits)
+        return cls(runtime, reader, config, model_hash, limits, read_reference(folder, config.embedding))
 
     @property
     def version(self) -> str:
@@ -150,8 +156,9 @@ class ScentPredictor:
         tokens = [self.tokenizer(molecule) for molecule in molecules]
         raw = self.runtime.run(tokens, np.full(len(tokens), math.log10(dilution), np.float32))
         chances = self.probabilities(raw)
+        applicability = self.applicability(molecules, raw)
         return [
-            self._prediction(molecule, tokens[i], chances[i], raw, i, dilution)
+            self._prediction(molecule, tokens[i], chances[i], raw, i, dilution, applicability[i])
             for i, molecule in enumerate(molecules)
         ]
 
@@ -164,15 +171,86 @@ class ScentPredictor:
             A molecule cannot be read.
         """
         texts = [smiles] if isinstance(smiles, str) else list(smiles)
-        tokens = [self.tokenizer(read_molecule(text, self.limits)) for text in texts]
-        found = self.runtime.run(
-            tokens, np.full(len(tokens), math.log10(DEFAULT_DILUTION), np.float32)
-        ).embedding
+        found = self.embed_molecules([read_molecule(text, self.limits) for text in texts])
         return found[0] if isinstance(smiles, str) else found
+
+    def embed_molecules(self, molecules: Sequence[Molecule]) -> npt.NDArray[np.float32]:
+        """Return coordinates on the odour map, (M, E), of molecules that were read already."""
+        tokens = [self.tokenizer(molecule) for molecule in molecules]
+        dilutions = np.full(len(tokens), math.log10(DEFAULT_DILUTION), np.float32)
+        return self.runtime.run(tokens, dilutions).embedding
+
+    def similar(
+        self, smiles: str, count: int = 10, library: Sequence[Molecule] | None = None
+    ) -> list[Neighbour]:
+        """Return the molecules that lie nearest to one on the odour map, nearest first.
+
+        Parameters
+        ----------
+        smiles : str
+        count : int
+        library : sequence of Molecule or None
+            Those to search (`read_molecule` makes them); None: those that the model learned from and may name.
+
+        Raises
+        ------
+        MoleculeError
+            The molecule cannot be read.
+        NoReference
+            There is no library, and the model does not bring one.
+        ValueError
+            The count is less than 1.
+        """
+        if count < 1:
+            raise ValueError(f"count: got {count}, expected at least 1")
+        molecule = read_molecule(smiles, self.limits)
+        if library is not None:
+            names, vectors = [known.text for known in library], unit(self.embed_molecules(library))
+        elif self.reference is None:
+            raise NoReference(f"{self.version} has no reference index; expected a library to search")
+        else:
+            rows = self.reference.named
+            names, vectors = [self.reference.smiles[i] for i in rows], self.reference.vectors[rows]
+        return nearest(unit(self.embed_molecules([molecule]))[0], vectors, names, count)
+
+    def applicability(self, molecules: Sequence[Molecule], raw: RawOutputs) -> Sequence[Applicability | None]:
+        """Return whether the model may be asked about each molecule; None where it has no reference index."""
+        if self.reference is None:
+            return [None] * len(molecules)
+        distance = self.reference.distance(raw.embedding)
+        percentile = self.reference.percentile(distance)
+        boiling = raw.volatility[:, :1].tolist()  # rows without a value where the model has no such head
+        return [
+            assess(self.reference.domain, molecule.heavy_atoms, molecule.elements, float(d), float(p), *b)
+            for molecule, d, p, b in zip(molecules, distance, percentile, boiling, strict=True)
+        ]
 
     def probabilities(self, raw: RawOutputs) -> npt.NDArray[np.float64]:
         """Return the words' calibrated probabilities, (M, words)."""
-        return _sigmoid(raw.words.astype(np.float64) / self.config.temperature)
+        return statements.probabilities(self.config, raw.words)
+
+    def explain(self, smiles: str, word: str | None = None) -> Explanation:
+        """Say what each heavy atom of a molecule contributes to a word.
+
+        Parameters
+        ----------
+        smiles : str
+        word : str or None
+            None: the most probable one.
+
+        Raises
+        ------
+        MoleculeError
+            The molecule cannot be read.
+        UnknownWord
+            The model does not have the word.
+        """
+        return explain(self, read_molecule(smiles, self.limits), word)
+
+    def warnings(self, molecule: Molecule, tokens: MoleculeTokens) -> tuple[str, ...]:
+        """Return what was changed in a molecule and what the model has not seen."""
+        said = tuple(warning.message for warning in molecule.warnings)
+        return (*said, f"{tokens.unknown} atom features the model does not know") if tokens.unknown else said
 
     def _read(self, text: str) -> Molecule | MoleculeError:
         try:
@@ -188,14 +266,11 @@ class ScentPredictor:
         raw: RawOutputs,
         row: int,
         dilution: float,
+        applicability: Applicability | None,
     ) -> ScentPrediction:
-        notes = np.flatnonzero(chances >= self._thresholds)
-        notes = notes[np.argsort(-chances[notes], kind="stable")]
-        warnings = [warning.message for warning in molecule.warnings]
-        if tokens.unknown:
-            warnings.append(f"{tokens.unknown} atom features the model does not know")
+        chosen = statements.notes(self.config, chances)
         return ScentPrediction(
-            primary_notes=tuple(self.config.words[i] for i in notes),
+            primary_notes=self._ranked(chosen, chances),
             intensity=_rating(raw, row, self._intensity),
             smiles=molecule.text,
             canonical_smiles=molecule.smiles,
@@ -203,11 +278,18 @@ class ScentPredictor:
             dilution=dilution,
             pleasantness=_rating(raw, row, self._valence),
             log_inverse_threshold=float(raw.threshold[row, 0]),
-            odorless_probability=float(_sigmoid(raw.odorless[row].astype(np.float64))[0]),
-            confidence=float(chances[notes].mean() if len(notes) else chances.max()),
-            warnings=tuple(warnings),
+            odorless_probability=float(statements.sigmoid(raw.odorless[row])[0]),
+            confidence=float(statements.confidence(self.config, chances, chosen)),
+            warnings=self.warnings(molecule, tokens),
             model_version=self.version,
+            applicability=applicability,
+            notes_90=self._ranked(statements.notes_90(self.config, chances), chances),
         )
+
+    def _ranked(self, chosen: npt.NDArray[np.bool_], chances: npt.NDArray[np.float64]) -> tuple[str, ...]:
+        """Return the chosen words, most probable first."""
+        order = np.argsort(-chances, kind="stable")
+        return tuple(self.config.words[i] for i in order[chosen[order]])
 
 
 def _volume_fraction(dilution: object) -> float:
@@ -230,7 +312,3 @@ def _rating(raw: RawOutputs, row: int, column: int | None) -> float | None:
     if column is None:
         return None
     return float(np.clip(raw.ratings[row, column] / _FULL_RATING * 10, 0, 10))
-
-
-def _sigmoid(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return 0.5 * (1 + np.tanh(x / 2))  # never overflows

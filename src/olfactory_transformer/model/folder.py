@@ -1,6 +1,6 @@
 """A model folder: where it is, and whether it is whole.
 
-    config.json  model.safetensors  tokenizer.json  model.onnx  README.md  manifest.json
+    config.json  model.safetensors  tokenizer.json  model.onnx  README.md  manifest.json  [reference.safetensors]
 
 `manifest.json` has the SHA-256 and size of every other file and is checked when a model is loaded, so that a
 truncated copy or an altered weight is an error and not a strange prediction. Nothing here is unpickled.
@@ -20,6 +20,7 @@ from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, ModelN
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
 REQUIRED = (CONFIG, "model.onnx", "model.safetensors", "tokenizer.json")
+REFERENCE = "reference.safetensors"  # optional
 FORMAT = "olfactory-transformer-model"
 FORMAT_VERSION = 1
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -113,6 +114,8 @@ def verify(folder: Path) -> str:
         raise ModelCorrupt(f"{path}: 'files' is missing")
     if missing := [name for name in REQUIRED if name not in files]:
         raise ModelCorrupt(f"{path}: does not list {', '.join(missing)}, so cannot vouch for them")
+    if REFERENCE not in files and (folder / REFERENCE).exists():
+        raise ModelCorrupt(f"{path}: does not list {REFERENCE}, so cannot vouch for it")
     for name, entry in files.items():
         _verify_file(folder, str(name), entry)
     return _digest(path)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from rdkit import Chem, rdBase
+from rdkit.Chem.rdMolDescriptors import CalcMolFormula
 
 from olfactory_transformer.core import errors as err
 from olfactory_transformer.core.errors import shown
@@ -28,6 +29,7 @@ _ANY_ATOM = re.compile(r"(\*)|\[\d*(#0(?!\d)|R\d*(?=[\]:]))")
 # Above the first, rings are counted as RDKit tries them for aromaticity: a symmetric cage of 21 independent rings
 # can have 150 smallest ones. It leaves out those of more than 24 atoms (a cyclodextrin has 128 of them).
 _FEW_RINGS, _AROMATIC_RING = 4, 24
+_ELEMENT = re.compile("[A-Z][a-z]?")
 KEY_SCHEME = "m1"
 
 
@@ -66,6 +68,15 @@ class Molecule:
     def heavy_atoms(self) -> int:
         """Number of atoms other than hydrogen."""
         return int(self.rdmol.GetNumHeavyAtoms())
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """Symbols of its elements, hydrogen included.
+
+        >>> sorted(read_molecule("ClCCO").elements)
+        ['C', 'Cl', 'H', 'O']
+        """
+        return frozenset(_ELEMENT.findall(CalcMolFormula(self.rdmol)))
 
 
 def read_molecule(text: str, limits: MoleculeLimits = DEFAULT_LIMITS) -> Molecule:

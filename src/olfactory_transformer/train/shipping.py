@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from olfactory_transformer.core.errors import DataError
-from olfactory_transformer.model.folder import write_json
+from olfactory_transformer.inference.mixture_predictor import MIXTURES, embedding_by
+from olfactory_transformer.inference.predictor import ScentPredictor
+from olfactory_transformer.model.folder import write_json, write_manifest
 from olfactory_transformer.model.transformer import OlfactoryTransformer
 from olfactory_transformer.train.card import model_card
 from olfactory_transformer.train.cross_validate import CrossValidated
 from olfactory_transformer.train.decisions import Decisions
-from olfactory_transformer.train.finetune import with_decisions
+from olfactory_transformer.train.finetune import predict, with_decisions
+from olfactory_transformer.train.mixtures import train_mixtures
+from olfactory_transformer.train.reference import build_reference, write_reference
+from olfactory_transformer.train.tasks import TrainingSet
 
 
 def commit() -> str:
@@ -29,26 +37,44 @@ def commit() -> str:
     return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
+_HEADS = {
+    ("isomeric", "AUROC"): "152 words with stereo, macro AUROC",
+    ("ratings", "r intensity"): "intensity at a dilution (Keller), Pearson r",
+    ("ratings", "r pleasantness"): "pleasantness at a dilution (Keller), Pearson r",
+    ("ratings", "mean r of words"): "19 words at a dilution (Keller), mean Pearson r",
+    ("profile", "mean r of profiles"): "51 words at a dilution (DREAM 2025), mean r of profiles",
+    ("atlas", "mean r of profiles"): "146 words (Dravnieks), mean r of profiles",
+    ("threshold", "R2"): "detection threshold (Abraham), R²",
+    ("odorless", "AUROC"): "odourless (Mayhew and GS-LF), AUROC",
+}
+
+
 def headline(scores: CrossValidated) -> dict[str, str]:
     """Return the figures of the model card."""
     auroc, auroc_sd = scores.mean_of_folds(lambda s: s.macro_auroc.value)
     ap, ap_sd = scores.mean_of_folds(lambda s: s.macro_average_precision.value)
-    odours = [r for name, r in scores.ratings.items() if name not in ("intensity", "valence")]
+    sets = scores.certainty.sets
     return {
-        "138 words, macro AUROC (mean of 5 folds)": f"{auroc:.4f} (sd {auroc_sd:.4f})",
+        f"138 words, macro AUROC (mean of {len(scores.folds)} folds)": f"{auroc:.4f} (sd {auroc_sd:.4f})",
         "138 words, macro average precision": f"{ap:.4f} (sd {ap_sd:.4f})",
-        "expected calibration error of the words": f"{scores.calibration_error:.4f}",
-        "primary notes, micro / macro F1": f"{scores.micro_f1:.3f} / {scores.macro_f1:.3f}",
-        "intensity / pleasantness / 19 words at a dilution (Keller), Pearson r": (
-            f"{scores.ratings['intensity']:.3f} / {scores.ratings['valence']:.3f} / {sum(odours) / len(odours):.3f}"
+        "expected calibration error of the words": f"{scores.certainty.calibration_error:.4f}",
+        "primary notes, micro / macro F1": f"{scores.certainty.micro_f1:.3f} / {scores.certainty.macro_f1:.3f}",
+        "notes_90, share of the reference's words in it / mean size": (
+            f"{_mean(s.share for s in sets):.3f} / {_mean(s.size for s in sets):.1f} words"
         ),
-        "detection threshold (Abraham), R²": f"{scores.threshold_r2:.3f}",
-        "odourless (Mayhew and GS-LF), AUROC": f"{scores.odorless_auroc:.3f}",
+        **{
+            what: f"{scores.heads[key][0]:.3f} (sd {scores.heads[key][1]:.3f})"
+            for key, what in _HEADS.items()
+        },
     }
 
 
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
 def write_decisions(path: Path, decisions: Decisions, figures: Mapping[str, str]) -> None:
-    """Keep temperature, thresholds and the card's figures for the final training."""
+    """Keep what was decided and the card's figures for the final training."""
     write_json(path, {**asdict(decisions), "figures": dict(figures)})
 
 
@@ -56,11 +82,16 @@ def read_decisions(path: Path, words: int) -> tuple[Decisions, dict[str, str]]:
     """Read what `write_decisions` wrote; DataError if it is not for this number of words."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        decisions = Decisions(float(values["temperature"]), tuple(map(float, values["thresholds"])))
+        given: dict[str, Any] = {
+            f.name: tuple(map(float, value)) if isinstance(value := values[f.name], list) else float(value)
+            for f in fields(Decisions)
+            if f.name in values
+        }
+        decisions = Decisions(**given)
         figures = {str(name): str(value) for name, value in values["figures"].items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not the decisions of a cross-validation ({error!r})") from None
-    if len(decisions.thresholds) != words:
+    if len(decisions.thresholds) != words or len(decisions.offsets) not in (0, words):
         raise DataError(f"{path}: {len(decisions.thresholds)} thresholds, expected {words}")
     return decisions, figures
 
@@ -70,11 +101,23 @@ def ship(
     folder: Path,
     command: str,
     decisions: tuple[Decisions, Mapping[str, str]] | None,
+    data: TrainingSet,
+    folder_of_data: Path,
+    hold_out: int | None = None,
 ) -> None:
-    """Write the model folder with its card."""
+    """Write the model folder: the network with its card, the index of its molecules, and what it says of mixtures.
+
+    Mixtures are left out if the data folder has none, or a fold is held out (they are not split by its molecules).
+    """
     figures: Mapping[str, str] = {}
     if decisions is not None:
-        with_decisions(model, decisions[0].temperature, decisions[0].thresholds)
+        with_decisions(model, decisions[0])
         figures = decisions[1]
     parameters = sum(p.numel() for p in model.parameters())
     model.save_pretrained(folder, model_card(model.config, parameters, command, commit(), figures))
+    embedding = predict(model, data, np.arange(len(data.smiles)))["embedding"]
+    write_reference(folder, build_reference(data, embedding, hold_out))
+    if hold_out is None and (folder_of_data / "mixtures").is_dir():
+        embed = embedding_by(ScentPredictor.from_pretrained(folder))
+        train_mixtures(folder_of_data, embed, folder / MIXTURES, score=False)
+        write_manifest(folder)

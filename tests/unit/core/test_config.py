@@ -12,7 +12,15 @@ from olfactory_transformer.core.errors import ModelForeign
 
 def test_a_config_survives_json():
     config = ModelConfig(
-        words=("a", "b"), ratings=("intensity",), thresholds=(0.1, 0.2), temperature=1, version="7"
+        words=("a", "b"),
+        ratings=("intensity",),
+        thresholds=(0.1, 0.2),
+        temperature=1,
+        version="7",
+        offsets=(-0.5, 0.5),
+        share_90=0.01,
+        confidence_stated=(0.1, 0.9),
+        confidence_right=(0.2, 0.8),
     )
     again = ModelConfig.from_dict(json.loads(json.dumps(config.as_dict())))
     assert again == config
@@ -36,6 +44,13 @@ def test_missing_values_have_defaults():
         ({"thresholds": [0.5, 0.5]}, "2 thresholds for 1 words"),
         ({"thresholds": [-1]}, "thresholds is"),
         ({"temperature": math.inf}, "temperature is"),
+        ({"offsets": [math.nan]}, "offsets is"),
+        ({"offsets": [0.5, -0.5]}, "2 offsets for 1 words"),
+        (
+            {"confidence_stated": [0.5, 0.1], "confidence_right": [0.1, 0.5]},
+            "confidence_stated is not rising",
+        ),
+        ({"confidence_stated": [0.5]}, "not as long as confidence_right"),
     ],
 )
 def test_what_is_no_config(change, said):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,7 +50,19 @@ def test_notes_are_the_words_above_their_thresholds(predictor):
         assert set(found.primary_notes) == above
         chances = [found.words[note] for note in found.primary_notes]
         assert chances == sorted(chances, reverse=True)
-        assert found.confidence == pytest.approx(np.mean(chances) if chances else max(found.words.values()))
+        stated = np.mean(chances) if chances else max(found.words.values())
+        if at := predictor.config.confidence_stated:
+            stated = np.interp(stated, at, predictor.config.confidence_right)
+        assert found.confidence == pytest.approx(stated)
+
+
+def test_the_set_at_90_has_the_most_probable_words(predictor, monkeypatch):
+    monkeypatch.setattr(predictor, "config", replace(predictor.config, share_90=0.02))
+    found = predictor.predict("COc1cc(C=O)ccc1O")
+    ranked = sorted(found.words, key=found.words.get, reverse=True)
+    assert found.notes_90 and list(found.notes_90) == ranked[: len(found.notes_90)]
+    total = sum(found.words.values())
+    assert {w for w, p in found.words.items() if p >= 0.02 * total} == set(found.notes_90)
 
 
 def test_a_list_keeps_its_order_and_agrees_with_one_by_one(predictor):
