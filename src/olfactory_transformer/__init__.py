@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from olfactory_transformer.core.config import ModelConfig, ScentPrediction
+    from olfactory_transformer.inference.mixture_predictor import MixturePredictor
     from olfactory_transformer.inference.predictor import ScentPredictor
     from olfactory_transformer.model.tokenizer import MoleculeTokenizer
     from olfactory_transformer.model.transformer import OlfactoryTransformer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "MixturePredictor",
     "ModelConfig",
     "Molecule",
     "MoleculeTokenizer",
@@ -28,6 +30,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "MixturePredictor": "inference.mixture_predictor",
     "ModelConfig": "core.config",
     "Molecule": "molecules",
     "MoleculeTokenizer": "model.tokenizer",

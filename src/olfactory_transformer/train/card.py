@@ -15,7 +15,8 @@ _TRAINED_ON = (
     "dravnieks1985",
     "abraham2012",
     "mayhew2022",
-    "dream2025_single",
+    "dream2025",
+    "pairs",
     "aux_",
 )
 
@@ -40,8 +41,10 @@ def model_card(
     return f"""# {config.name} {config.version}
 
 A graph transformer that reads a molecule's structure and predicts what it smells of: {len(config.words)} odour
-descriptors, {len(config.ratings)} panel ratings at a dilution (intensity and pleasantness among them), detection
-threshold in air, and whether it is odourless.
+descriptors ({len(config.isomeric)} of the set with stereo), {len(config.ratings)} panel ratings and a profile of
+{len(config.profile)} at a dilution, the {len(config.atlas)} descriptors of an atlas, detection threshold in air,
+boiling point and vapour pressure, and whether it is odourless. From the same embedding, `mixtures.safetensors`
+predicts the profile of a blend and how far apart two mixtures smell.
 
 - parameters: {parameters:,} ({config.layers} layers, width {config.width}, {config.heads} heads)
 - input: atoms and bonds with stereo; up to 200 heavy atoms
@@ -66,18 +69,19 @@ uses the weights commercially has to clear that with the sources first.
 
 {table(["file", "rows", "origin", "terms"], [[s.file, s.rows, s.origin, s.licence] for s in trained_on])}
 
-The trunk was pre-trained on unlabelled structures listed by the `chemicals` package (MIT).
+The trunk was pre-trained on unlabelled structures listed by the `chemicals` package (MIT). The network then learned
+from the labels and from what teachers (dense networks and extra trees on RDKit descriptors, and a network trained on
+the labels alone) say of 12,000 more of these structures. `reference.safetensors` has the embeddings of the labelled
+molecules, no labels, and the SMILES of those alone that the `chemicals` package lists as well.
 
 ## Known failures
 
-- Mirror images: the input tells R from S and E from Z, but the words' head was trained without stereo, and what it
-  says of two enantiomers has not been shown to be better than chance.
+- Mirror images: the input tells R from S and E from Z, but most of what was learned was written without stereo. What
+  it says of enantiomers is measured in `docs/results/accuracy.md`; do not rely on it.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
-- Involatile molecules are sometimes given a smell: glucose written without stereo ("sweet", from a source
-  that noted its taste) and octacosane ("waxy") are called odorous by version 1.0.0. Ammonia, which is like nothing
-  it was trained on, is called odourless.
-- Intensity, pleasantness and threshold tell strong from weak and not much more: extra trees on molecular descriptors
-  do better in the same folds.
+- Involatile molecules are sometimes given a smell; look at `applicability`, which says when a molecule hardly boils.
+- `applicability` does not know drugs for what they are: many lie within the distances of the molecules learned from.
+- The atlas (121 rows), thresholds (290) and profiles (200) were learned from few molecules: their folds differ much.
 - Rare words (about 30 molecules of training) are ranked less well than the mean suggests; see the table by word.
 - Salts, metals, polymers and mixtures: one fragment is predicted, as if it were alone.
 - Dilution reaches only the panel ratings: the words are those of "some usual dilution".
