@@ -1,6 +1,6 @@
 """Does distance on the odour map tell where the model errs, and are neighbours there alike in smell?
 
-python benchmarks/applicability.py --data ../shared/data --runs runs/base/folds --report docs/results/applicability.md
+python benchmarks/applicability.py --data ../shared/data --runs runs/base/first --report docs/results/applicability.md
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from scipy.stats import rankdata, spearmanr
 from olfactory_transformer.core.applicability import FURTHEST
 from olfactory_transformer.model.reference import NEAREST, nearest_distance, unit
 from olfactory_transformer.molecules import read_molecule
-from olfactory_transformer.train.finetune import model_config, new_model, predict
+from olfactory_transformer.train.finetune import model_config, predict, read_run
 from olfactory_transformer.train.read import FOLDS, connectivity, read_training_set
 from olfactory_transformer.train.reference import left_out_distances
 from olfactory_transformer.train.report import machine, table
 from olfactory_transformer.train.shipping import commit
-from olfactory_transformer.train.state import load_state
 from olfactory_transformer.train.tasks import TrainingSet
 
 mpl.use("Agg")
@@ -64,12 +63,7 @@ class Measured:
 
 def outputs(data: TrainingSet, run: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Return the embedding and the words' logits of all molecules by the network of a fold."""
-    groups, _ = load_state(run / "state.safetensors", "the state of a fold's training")
-    model = new_model(model_config(data), None, 0)
-    weights = {n.removeprefix("model."): t for n, t in groups["average"].items() if n.startswith("model.")}
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    if unexpected or any(name.startswith(("words.", "layers.", "readout")) for name in missing):
-        raise SystemExit(f"{run}: the state of another network")
+    model = read_run(run, model_config(data))
     found = predict(model, data, np.arange(len(data.smiles)))
     return found["embedding"], found["words"]
 
