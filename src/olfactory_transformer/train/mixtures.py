@@ -331,6 +331,7 @@ def save_mixtures(
         "figures": figures or {},
     }
     save_state(path, groups, values)
+    path.chmod(0o644)  # safetensors leaves its files readable to their owner alone
 
 
 def _tensor(array: Array) -> torch.Tensor:

@@ -52,8 +52,8 @@ def cross_validation_page(scores: CrossValidated, command: str, commit: str, see
         "not choose the epoch. All stereoisomers of a molecule share a fold, over all data sources. "
         "Intervals are 95 % bootstrap intervals over molecules (1,000 samples), shifted by the samples' bias.",
         "## The 138 words (gs_lf.csv)",
-        f"Mean of the {len(folds)} folds: **macro AUROC {auroc:.4f}** (sd {auroc_sd:.4f}), macro average precision "
-        f"**{ap:.4f}** (sd {ap_sd:.4f}).",
+        f"Mean of the {len(folds)} folds done: macro AUROC **{auroc:.4f}** (sd {auroc_sd:.4f}), macro average "
+        f"precision **{ap:.4f}** (sd {ap_sd:.4f}).",
         table(["fold", "molecules", "macro AUROC", "macro average precision"], folds),
         "## Probabilities and notes",
         *_certainty(scores.certainty, scores.parts),

@@ -55,8 +55,10 @@ def headline(scores: CrossValidated) -> dict[str, str]:
     ap, ap_sd = scores.mean_of_folds(lambda s: s.macro_average_precision.value)
     sets = scores.certainty.sets
     return {
-        f"138 words, macro AUROC (mean of {len(scores.folds)} folds)": f"{auroc:.4f} (sd {auroc_sd:.4f})",
-        "138 words, macro average precision": f"{ap:.4f} (sd {ap_sd:.4f})",
+        f"138 words, macro AUROC (mean of folds {', '.join(map(str, scores.held_out))})": spread(
+            auroc, auroc_sd, 4
+        ),
+        "138 words, macro average precision": spread(ap, ap_sd, 4),
         "expected calibration error of the words": f"{scores.certainty.calibration_error:.4f}",
         "primary notes, micro / macro F1": f"{scores.certainty.micro_f1:.3f} / {scores.certainty.macro_f1:.3f}",
         "notes_90, share of the reference's words in it / mean size": (
@@ -67,6 +69,15 @@ def headline(scores: CrossValidated) -> dict[str, str]:
             for key, what in _HEADS.items()
         },
     }
+
+
+def spread(mean: float, sd: float, digits: int = 3) -> str:
+    """Return a mean with its standard deviation, which one fold alone does not have.
+
+    >>> spread(0.8853, 0.0012), spread(0.8853, 0.0)
+    ('0.885 (sd 0.001)', '0.885')
+    """
+    return f"{mean:.{digits}f}" + (f" (sd {sd:.{digits}f})" if sd else "")
 
 
 def _mean(values: Iterable[float]) -> float:
