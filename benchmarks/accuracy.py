@@ -14,8 +14,9 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
-from olfactory_transformer.inference.mixture_predictor import MIXTURES, embedding_by
+from olfactory_transformer.inference.mixture_predictor import embedding_by
 from olfactory_transformer.inference.predictor import ScentPredictor
+from olfactory_transformer.model.folder import MIXTURES
 from olfactory_transformer.train import cross_validate as cv
 from olfactory_transformer.train.distil import SoftLabels
 from olfactory_transformer.train.features import read_features
@@ -160,7 +161,7 @@ def main() -> None:
             "## Mixtures",
             "By the embedding of the shipped model, which has learned from the labels of single molecules but not "
             "from those of the mixtures held out. At random: five folds over distinct sets of components (blends), or "
-            "over pairs of them. Molecules out: nothing with any molecule of the test is trained on.",
+            "over pairs of them. Molecules out: no mixture or single rating with any molecule of the test is given to it.",
             table(
                 ["output", "at random", "molecules out", "aim"],
                 [
@@ -169,8 +170,8 @@ def main() -> None:
                         (
                             "51 words of a blend (dream2025_profiles), mean r",
                             blends,
-                            "r",
-                            "r_molecules_out",
+                            "profile_r",
+                            "profile_r_molecules_out",
                             "0.80",
                         ),
                         (

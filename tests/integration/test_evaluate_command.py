@@ -71,7 +71,7 @@ def test_what_is_written_is_what_is_predicted(predictor, data_folder):
     ("task", "figures"),
     [
         ("keller2016", {"intensity", "valence", "sweet", "r intensity", "r pleasantness", "mean r of words"}),
-        ("dream2025_single", {"Green", "mean r of profiles"}),
+        ("dream2025_single", {"r", "mean r of profiles"}),
         ("abraham2012", {"R2", "r"}),
     ],
 )

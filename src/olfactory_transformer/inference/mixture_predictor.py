@@ -14,10 +14,8 @@ from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 from olfactory_transformer.inference.mixture_parts import Embed, Floats
 from olfactory_transformer.inference.mixtures import MixtureModel, Stimulus
 from olfactory_transformer.inference.predictor import ScentPredictor
-from olfactory_transformer.model.folder import resolve
+from olfactory_transformer.model.folder import MIXTURES, resolve
 from olfactory_transformer.molecules import read_molecule
-
-MIXTURES = "mixtures.safetensors"
 
 
 class MixturePredictor:

@@ -54,6 +54,7 @@ class RawOutputs:
 
 
 _FIELDS = tuple(field.name for field in fields(RawOutputs))
+_ALWAYS = {"embedding", "words", "ratings", "threshold", "odorless"}  # of every model, from 1.0.0 on
 
 
 def padded_length(atoms: int) -> int:
@@ -112,7 +113,7 @@ class OnnxRuntime:
             raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
         inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name.removeprefix("out_") for value in self._session.get_outputs()]
-        if inputs != [*_INPUTS] or not {"embedding", "words"} <= set(self._outputs) <= set(_FIELDS):
+        if inputs != [*_INPUTS] or not _ALWAYS <= set(self._outputs) <= set(_FIELDS):
             found = ", ".join([*inputs, *self._outputs])[:200]
             raise ModelForeign(f"{path}: a graph of {found}; expected one by save_pretrained")
 

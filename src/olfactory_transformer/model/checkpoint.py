@@ -11,7 +11,7 @@ from safetensors.torch import save as serialise
 from olfactory_transformer.core.errors import ModelCorrupt
 from olfactory_transformer.model.folder import (
     CONFIG,
-    REFERENCE,
+    OPTIONAL,
     read_config,
     resolve,
     verify,
@@ -38,7 +38,8 @@ def save(model: OlfactoryTransformer, folder: str | Path, card: str = "") -> Non
     """
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    (path / REFERENCE).unlink(missing_ok=True)  # of the weights that were there before
+    for name in OPTIONAL:
+        (path / name).unlink(missing_ok=True)  # of the weights that were there before
     config = model.config
     write_json(path / CONFIG, config.as_dict())
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}

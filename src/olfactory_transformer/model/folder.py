@@ -20,7 +20,9 @@ from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, ModelN
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
 REQUIRED = (CONFIG, "model.onnx", "model.safetensors", "tokenizer.json")
-REFERENCE = "reference.safetensors"  # optional
+REFERENCE = "reference.safetensors"
+MIXTURES = "mixtures.safetensors"
+OPTIONAL = (REFERENCE, MIXTURES)  # optional
 FORMAT = "olfactory-transformer-model"
 FORMAT_VERSION = 1
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -114,8 +116,9 @@ def verify(folder: Path) -> str:
         raise ModelCorrupt(f"{path}: 'files' is missing")
     if missing := [name for name in REQUIRED if name not in files]:
         raise ModelCorrupt(f"{path}: does not list {', '.join(missing)}, so cannot vouch for them")
-    if REFERENCE not in files and (folder / REFERENCE).exists():
-        raise ModelCorrupt(f"{path}: does not list {REFERENCE}, so cannot vouch for it")
+    for name in OPTIONAL:
+        if name not in files and (folder / name).exists():
+            raise ModelCorrupt(f"{path}: does not list {name}, so cannot vouch for it")
     for name, entry in files.items():
         _verify_file(folder, str(name), entry)
     return _digest(path)

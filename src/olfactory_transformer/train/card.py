@@ -79,8 +79,8 @@ molecules, no labels, and the SMILES of those alone that the `chemicals` package
 - Mirror images: the input tells R from S and E from Z, but most of what was learned was written without stereo. What
   it says of enantiomers is measured in `docs/results/accuracy.md`; do not rely on it.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
-- Involatile molecules are sometimes given a smell; look at `applicability`, which says when a molecule hardly boils.
-- `applicability` does not know drugs for what they are: many lie within the distances of the molecules learned from.
+- Involatile molecules are sometimes given a smell, and `applicability` does not always say so: version 1.1.0 calls
+  octacosane "waxy" and aspirin "phenolic", both inside. Ammonia, like nothing it learned from, it calls odourless.
 - The atlas (121 rows), thresholds (290) and profiles (200) were learned from few molecules: their folds differ much.
 - Rare words (about 30 molecules of training) are ranked less well than the mean suggests; see the table by word.
 - Salts, metals, polymers and mixtures: one fragment is predicted, as if it were alone.

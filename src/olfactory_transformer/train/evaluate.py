@@ -188,7 +188,7 @@ def _predict(
         except MoleculeError as error:
             errors[index] = str(error)
     dilution = [
-        dilution_of(rows[i], f"row {i + 1}") if rows[i].get("dilution") else DEFAULT_DILUTION for i in where
+        dilution_of(rows[i], f"row {i + 1}") if "dilution" in task.needs else DEFAULT_DILUTION for i in where
     ]
     raw = predictor.runtime.run(tokens, np.log10(np.array(dilution, np.float32)))
     table = np.full((len(rows), len(columns)), np.nan)

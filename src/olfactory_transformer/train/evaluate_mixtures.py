@@ -25,7 +25,7 @@ def predict_blends(
     """Return the columns of each row's blend, (R, C), NaN where it cannot be read; and row -> why."""
 
     def read(index: int, row: Row) -> list[tuple[str, float]]:
-        parts = parse_blend(row["components"], f"row {index + 1}")
+        parts = parse_blend(row["components"], "components")
         for smiles, _ in parts:
             read_molecule(smiles)
         return parts

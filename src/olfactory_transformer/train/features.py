@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +17,7 @@ from rdkit.Chem import Descriptors, rdFingerprintGenerator
 
 from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.train.progress import track
-from olfactory_transformer.train.structures import normal_quantiles
+from olfactory_transformer.train.structures import BROKEN_ARCHIVE, normal_quantiles
 
 BITS = 2048
 _LEAST = 3  # a bit that fewer molecules have cannot be learned from
@@ -72,12 +73,11 @@ def read_features(smiles: Sequence[str], cache: Path) -> Features:
     ----------
     smiles : sequence of str, M of them
     cache : Path
-        Computed anew if it is not of these molecules.
+        Computed anew if it is not there, damaged, or of other molecules.
     """
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            if stored["smiles"].tolist() == list(smiles):
-                return Features(stored["descriptors"], stored["counts"])
+    with suppress(*BROKEN_ARCHIVE), np.load(cache, allow_pickle=False) as stored:
+        if stored["smiles"].tolist() == list(smiles):
+            return Features(stored["descriptors"], stored["counts"])
     parts = [smiles[i : i + _AT_ONCE] for i in range(0, len(smiles), _AT_ONCE)]
     found = []
     with ProcessPoolExecutor(cpu_limit(), mp_context=get_context("spawn")) as pool:

@@ -69,10 +69,13 @@ def read_run(folder: Path, config: ModelConfig) -> OlfactoryTransformer:
     Raises
     ------
     DataError
-        No state of a run is there, or it is of another network.
+        No state of a finished run is there, or it is of another network.
     """
     path = folder / STATE
-    groups, _ = load_state(path, "the state of a run of `olfactory train` or `cross-validate`")
+    groups, values = load_state(path, "the state of a run of `olfactory train` or `cross-validate`")
+    done, of = values["epoch"], values["config"]["epochs"]
+    if done < of and not values["config"]["patience"]:
+        raise DataError(f"{path}: {done} epochs of {of} done, expected a finished run")
     weights = {
         name.removeprefix("model."): tensor
         for name, tensor in groups.get("average", {}).items()

@@ -103,12 +103,18 @@ def label_scores(
         Bootstrap samples of molecules.
     """
     rows = len(truth)
+    if not rows:
+        nothing = Interval(np.nan, np.nan, np.nan)
+        return LabelScores(0, nothing, nothing, tuple(WordScore(w, 0, np.nan, np.nan) for w in words))
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(rows, np.full(rows, 1 / rows), size=samples)
     weights = np.concatenate([np.ones((1, rows), np.int64), counts])  # the first is the plain figure
     aurocs, precisions, each = [], [], []
     for column, word in enumerate(words):
         known = np.isfinite(truth[:, column])
+        if not known.any():
+            each.append(WordScore(word, 0, float("nan"), float("nan")))
+            continue
         auroc, precision = weighted_curves(truth[known, column], score[known, column], weights[:, known])
         aurocs.append(auroc)
         precisions.append(precision)
@@ -117,6 +123,8 @@ def label_scores(
 
 
 def _macro(columns: list[Floats]) -> Interval:
+    if not columns:
+        return Interval(np.nan, np.nan, np.nan)
     table = np.array(columns)  # (C, 1 + samples)
     table = table[np.isfinite(table[:, 0])]
     if not len(table):

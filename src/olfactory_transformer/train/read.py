@@ -29,7 +29,7 @@ def read_rows(path: Path, needed: Iterable[str]) -> list[Row]:
     """Read a CSV file; DataError if it is missing, is no UTF-8 text or lacks a column."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
+            reader = csv.DictReader(file, restval="")
             columns = reader.fieldnames or []
             if missing := [name for name in needed if name not in columns]:
                 raise DataError(f"{path}: no column {missing[0]!r}; it has {', '.join(columns[:8])}...")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from olfactory_transformer.core.errors import DataError
-from olfactory_transformer.inference.mixture_predictor import MIXTURES, embedding_by
+from olfactory_transformer.inference.mixture_predictor import embedding_by
 from olfactory_transformer.inference.predictor import ScentPredictor
-from olfactory_transformer.model.folder import write_json, write_manifest
+from olfactory_transformer.model.folder import MIXTURES, write_json, write_manifest
 from olfactory_transformer.model.transformer import OlfactoryTransformer
 from olfactory_transformer.train.card import model_card
 from olfactory_transformer.train.cross_validate import CrossValidated
@@ -55,9 +55,7 @@ def headline(scores: CrossValidated) -> dict[str, str]:
     ap, ap_sd = scores.mean_of_folds(lambda s: s.macro_average_precision.value)
     sets = scores.certainty.sets
     return {
-        f"138 words, macro AUROC (mean of folds {', '.join(map(str, scores.held_out))})": spread(
-            auroc, auroc_sd, 4
-        ),
+        f"138 words, macro AUROC (folds {', '.join(map(str, scores.held_out))})": spread(auroc, auroc_sd, 4),
         "138 words, macro average precision": spread(ap, ap_sd, 4),
         "expected calibration error of the words": f"{scores.certainty.calibration_error:.4f}",
         "primary notes, micro / macro F1": f"{scores.certainty.micro_f1:.3f} / {scores.certainty.macro_f1:.3f}",
@@ -77,7 +75,7 @@ def spread(mean: float, sd: float, digits: int = 3) -> str:
     >>> spread(0.8853, 0.0012), spread(0.8853, 0.0)
     ('0.885 (sd 0.001)', '0.885')
     """
-    return f"{mean:.{digits}f}" + (f" (sd {sd:.{digits}f})" if sd else "")
+    return f"{mean:.{digits}f}" + (f" (sd {sd:.{digits}f})" if sd > 1e-9 else "")
 
 
 def _mean(values: Iterable[float]) -> float:

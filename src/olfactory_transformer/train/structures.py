@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import warnings
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
@@ -31,7 +32,9 @@ from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.tasks import Task, TrainingSet
 
 # What NumPy raises for a file that is not the archive expected.
-BROKEN_ARCHIVE = (OSError, ValueError, KeyError, EOFError, BadZipFile)
+BROKEN_ARCHIVE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error
+)  # fmt: skip
 FINGERPRINT_BITS = 1024
 _LIMITS = MoleculeLimits(length=200, heavy_atoms=32, rings=8)
 _ELEMENTS = {5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53}

@@ -65,4 +65,4 @@ def test_only_the_folds_asked_for_are_done_and_scored(labelled, model, tmp_path)
     assert (np.isfinite(oof.predictions["words"][:, 0]) == np.isin(fold, (1, 3, 4))).all()
     scores = score(labelled, oof, samples=0)
     assert scores.held_out == (1, 3, 4) and len(scores.folds) == 3
-    assert "mean of folds 1, 3, 4" in "".join(headline(scores))
+    assert "(folds 1, 3, 4)" in "".join(headline(scores))
