@@ -22,6 +22,7 @@ from olfactory_transformer.train.decisions import Decisions
 from olfactory_transformer.train.finetune import predict, with_decisions
 from olfactory_transformer.train.mixtures import train_mixtures
 from olfactory_transformer.train.reference import build_reference, write_reference
+from olfactory_transformer.train.report import spread
 from olfactory_transformer.train.tasks import TrainingSet
 
 
@@ -67,15 +68,6 @@ def headline(scores: CrossValidated) -> dict[str, str]:
             for key, what in _HEADS.items()
         },
     }
-
-
-def spread(mean: float, sd: float, digits: int = 3) -> str:
-    """Return a mean with its standard deviation, which one fold alone does not have.
-
-    >>> spread(0.8853, 0.0012), spread(0.8853, 0.0)
-    ('0.885 (sd 0.001)', '0.885')
-    """
-    return f"{mean:.{digits}f}" + (f" (sd {sd:.{digits}f})" if sd > 1e-9 else "")
 
 
 def _mean(values: Iterable[float]) -> float:
