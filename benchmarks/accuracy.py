@@ -161,7 +161,7 @@ def main() -> None:
             "## Mixtures",
             "By the embedding of the shipped model, which has learned from the labels of single molecules but not "
             "from those of the mixtures held out. At random: five folds over distinct sets of components (blends), or "
-            "over pairs of them. Molecules out: no mixture or single rating with a molecule of the test is learned from.",
+            "over pairs of them. Molecules out: nothing rated with a molecule of the test in it is learned from.",
             table(
                 ["output", "at random", "molecules out", "aim"],
                 [
