@@ -19,7 +19,8 @@ SMILES = [
     "CC(C)=CCC/C(C)=C\\CO", "Cc1ccccc1O", "Cc1cccc(O)c1", "Cc1ccc(O)cc1", "C12C3C4C1C5C2C3C45", "C" * 200,
 ]  # fmt: skip
 CONFIG = ModelConfig(
-    words=("fruity", "green", "rose"), ratings=("intensity", "valence"), width=24, layers=2, heads=3, feedforward=32,
+    words=("fruity", "green", "rose"), ratings=("intensity", "valence"), isomeric=("minty",) * 4,
+    profile=("Citrus",) * 5, atlas=("LEMON",) * 6, width=24, layers=2, heads=3, feedforward=32,
     embedding=20, name="tiny", version="3",
 )  # fmt: skip
 tokenizer = MoleculeTokenizer()
@@ -59,10 +60,13 @@ def assert_same(one, other, tolerance=1e-4):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=tolerance, rtol=1e-4, err_msg=field)
 
 
+WIDTHS = (20, 3, 4, 2, 5, 6, 1, 1, 2)  # of the outputs, in their order
+
+
 def test_shapes(network):
     found = run(network, TOKENS)
     n = len(TOKENS)
-    assert [tuple(output.shape) for output in found] == [(n, 20), (n, 3), (n, 2), (n, 1), (n, 1)]
+    assert [tuple(output.shape) for output in found] == [(n, w) for w in WIDTHS]
     assert all(bool(torch.isfinite(output).all()) for output in found)
 
 
@@ -89,11 +93,11 @@ def test_different_molecules_differ(network):
     assert float(distance.min()) > 1e-3  # isomers by stereo and by position among them
 
 
-def test_only_ratings_depend_on_the_dilution(network):
+def test_only_ratings_and_profile_depend_on_the_dilution(network):
     one, other = run(network, TOKENS, log_dilution=-5.0), run(network, TOKENS, log_dilution=-1.0)
     for field in Outputs._fields:
         same = torch.equal(getattr(one, field), getattr(other, field))
-        assert same == (field != "ratings")
+        assert same == (field not in ("ratings", "profile"))
     # Beyond the dilutions asked, the nearest answers.
     assert_same(run(network, TOKENS, log_dilution=-7.0), run(network, TOKENS, log_dilution=-30.0))
     assert_same(run(network, TOKENS, log_dilution=0.0), run(network, TOKENS, log_dilution=3.0))
@@ -108,7 +112,7 @@ def test_onnx_agrees_with_torch(network, folder):
         alone = runtime.run([tokens], dilutions[:1])
         assert_same(run(network, [tokens]), alone)
         np.testing.assert_allclose(alone.words[0], together.words[row], atol=1e-4)
-    assert runtime.widths == (20, 3, 2, 1, 1)
+    assert runtime.widths == WIDTHS
 
 
 def test_each_molecule_keeps_its_dilution(network, folder):
