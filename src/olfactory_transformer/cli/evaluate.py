@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olfactory_transformer.cli.options import ModelOption
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     data: Annotated[Path, typer.Option("--data", help="CSV with the columns of the task's training file.")],
-    model: Annotated[str, typer.Option("--model", help="Model folder or bundled model.")] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     task: Annotated[
         str,
         typer.Option(

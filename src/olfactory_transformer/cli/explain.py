@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from olfactory_transformer.cli.options import Form, FormOption, ModelOption, MoleculeArgument
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 
 _PICTURES = (".svg", ".png")
 
 
-class Form(StrEnum):
-    """How contributions are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def explain(
-    smiles: Annotated[
-        str,
-        typer.Argument(
-            metavar="SMILES", help="A molecule. '--' before one with a leading '-'.", show_default=False
-        ),
-    ],
+    smiles: MoleculeArgument,
     word: Annotated[
         str | None, typer.Option(help="The word to explain. [default: the most probable]", show_default=False)
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A picture to write, too: .svg or .png.")
     ] = None,
-    form: Annotated[
-        Form, typer.Option("--format", help="A table of the atoms, or a JSON object.")
-    ] = Form.TEXT,
-    model: Annotated[
-        str, typer.Option(help="A model folder, or the name of a bundled model.")
-    ] = DEFAULT_MODEL,
+    form: FormOption = Form.TEXT,
+    model: ModelOption = DEFAULT_MODEL,
 ) -> None:
     """Say what each atom of a molecule contributes to a word.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from olfactory_transformer.cli.options import FILES, ModelOption, SmilesColumnOption
 from olfactory_transformer.core.config import DEFAULT_DILUTION
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 
@@ -46,7 +47,7 @@ def predict(
             "--input",
             "-i",
             metavar="FILE",
-            help="A file of molecules: .csv .tsv .smi .jsonl .ndjson .sdf (also .gz) .parquet, or '-'.",
+            help=f"A file of molecules: {FILES}, or '-'.",
         ),
     ] = None,
     target: Annotated[
@@ -55,7 +56,7 @@ def predict(
             "--output", "-o", metavar="FILE", help="Where to write the file with predictions added, or '-'."
         ),
     ] = "-",
-    smiles_column: Annotated[str, typer.Option(help="The column of --input with the SMILES.")] = "smiles",
+    smiles_column: SmilesColumnOption = "smiles",
     words: Annotated[
         Words, typer.Option(help="The probability of all words, or only the primary notes.")
     ] = Words.ALL,
@@ -73,9 +74,7 @@ def predict(
     dilution: Annotated[
         float, typer.Option(help="Volume fraction (0-1] at which intensity and pleasantness are meant.")
     ] = DEFAULT_DILUTION,
-    model: Annotated[
-        str, typer.Option(help="A model folder, or the name of a bundled model.")
-    ] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
 ) -> None:
     """Say what molecules smell like.
 

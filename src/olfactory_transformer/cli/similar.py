@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from olfactory_transformer.cli.options import (
+    FILES,
+    Form,
+    FormOption,
+    ModelOption,
+    MoleculeArgument,
+    SmilesColumnOption,
+)
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -17,35 +24,21 @@ if TYPE_CHECKING:
 _ROWS = 1000
 
 
-class Form(StrEnum):
-    """How neighbours are printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
 def similar(
-    smiles: Annotated[
-        str,
-        typer.Argument(
-            metavar="SMILES", help="A molecule. '--' before one with a leading '-'.", show_default=False
-        ),
-    ],
+    smiles: MoleculeArgument,
     count: Annotated[int, typer.Option(min=1, help="How many to show.")] = 10,
     library: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Molecules to search: .csv .tsv .smi .jsonl .ndjson .sdf (also .gz) .parquet. "
+            help=f"Molecules to search: {FILES}. "
             "[default: those that the model learned from and that public lists name]",
             show_default=False,
         ),
     ] = None,
-    smiles_column: Annotated[str, typer.Option(help="The column of --library with the SMILES.")] = "smiles",
-    form: Annotated[Form, typer.Option("--format", help="A line a molecule, or a JSON object.")] = Form.TEXT,
-    model: Annotated[
-        str, typer.Option(help="A model folder, or the name of a bundled model.")
-    ] = DEFAULT_MODEL,
+    smiles_column: SmilesColumnOption = "smiles",
+    form: FormOption = Form.TEXT,
+    model: ModelOption = DEFAULT_MODEL,
 ) -> None:
     """Show known molecules that the model expects to smell like one.
 

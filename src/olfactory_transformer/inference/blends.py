@@ -8,6 +8,7 @@ in the space of the kernel (maximum mean discrepancy). What is alike smells alik
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from olfactory_transformer.inference.mixture_parts import (
     Floats,
     Integers,
     Mixtures,
+    blocks,
     inner,
     largest_words,
     own_inner,
@@ -30,7 +32,7 @@ WORDS_POWER, WORDS_WEIGHT = 0.15, 0.5
 _LENGTH = 2.0  # of the exponential kernels, in root median distances
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class BlendModel:
     """Stimuli that were rated, and what was learned from them.
 
@@ -83,19 +85,27 @@ class BlendModel:
 
     def distances(self, components: Components, mixtures: Mixtures) -> list[Floats]:
         """Return squared distances (S, R) of stimuli from the rated ones, by each kernel and by words."""
-        to_rated = self.alike(components, self.components)
-        among, rated = self.alike(components, components), self.alike(self.components, self.components)
+        to_rated, among = self.alike(components, self.components), self.alike(components, components)
         found = []
-        for power, scale, _ in KERNELS:
+        for (power, scale, _), theirs in zip(KERNELS, self._rated_own, strict=True):
             cross = inner(to_rated, mixtures, self.mixtures, power, scale)
             own = own_inner(among, mixtures, power, scale)
-            theirs = own_inner(rated, self.mixtures, power, scale)
             found.append(np.maximum(own[:, None] + theirs[None] - 2 * cross, 0))
-        x, y = (
-            (largest_words(c, m, WORDS_POWER) - self.words_centre) / self.words_spread
-            for c, m in ((components, mixtures), (self.components, self.mixtures))
-        )
-        return [*found, squared_distances(x, y)]
+        return [*found, squared_distances(self._standard_words(components, mixtures), self._rated_words)]
+
+    def _standard_words(self, components: Components, mixtures: Mixtures) -> Floats:
+        return (largest_words(components, mixtures, WORDS_POWER) - self.words_centre) / self.words_spread
+
+    # Kept, since they are the same for every block of stimuli.
+
+    @cached_property
+    def _rated_own(self) -> list[Floats]:
+        among = self.alike(self.components, self.components)
+        return [own_inner(among, self.mixtures, power, scale) for power, scale, _ in KERNELS]
+
+    @cached_property
+    def _rated_words(self) -> Floats:
+        return self._standard_words(self.components, self.mixtures)
 
     def kernel(self, components: Components, mixtures: Mixtures) -> Floats:
         """Return the similarity (S, R), 0-1, of stimuli to the rated ones."""
@@ -109,6 +119,7 @@ class BlendModel:
 
     def predict(self, components: Components, mixtures: Mixtures) -> Floats:
         """Return profiles (S, W) in the units of the training file; ratings below 0 are raised to 0."""
-        if not len(mixtures):
-            return np.zeros((0, len(self.mean)))
-        return np.maximum(self.mean + self.kernel(components, mixtures) @ self.coefficients, 0)
+        found = np.zeros((len(mixtures), len(self.mean)))
+        for rows, some, (stimuli,) in blocks(components, mixtures):
+            found[rows] = np.maximum(self.mean + self.kernel(some, stimuli) @ self.coefficients, 0)
+        return found

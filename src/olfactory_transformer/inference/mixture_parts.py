@@ -6,7 +6,7 @@ Shapes: U molecules, E embedding, C words, S stimuli, K components of the larges
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 # Canonical SMILES -> embeddings (U, E) and probabilities of the words (U, C), of any network.
 Embed = Callable[[Sequence[str]], tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]]
+_AT_ONCE = 512  # components, counted with the room left in the rows: 16 MB against 4,000 of the rated stimuli
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +121,55 @@ def gather(embed: Embed, stimuli: Sequence[Sequence[tuple[str, float]]]) -> tupl
         raise DataError("embed: got NaN or infinity")
     keys = np.array([molecule_key(smiles) for smiles in index], np.int64)
     return Components(keys, embedding, words), Mixtures(molecule, log_dilution, present)
+
+
+def split(mixtures: Mixtures) -> tuple[Mixtures, Mixtures]:
+    """Return the first and the second half of the stimuli."""
+    half = np.arange(len(mixtures) // 2)
+    return mixtures.rows(half), mixtures.rows(half + len(half))
+
+
+def blocks(
+    components: Components, *sides: Mixtures
+) -> Iterator[tuple[slice, Components, tuple[Mixtures, ...]]]:
+    """Yield the stimuli in order, few enough at a time for matrices over them to stay small.
+
+    Parameters
+    ----------
+    components : Components
+    sides : Mixtures, one or more, of as many stimuli each
+
+    Yields
+    ------
+    (slice, Components, tuple of Mixtures)
+        Which rows, and these alone: no molecule or column that only others need.
+    """
+    sizes = np.max([side.present.sum(1) for side in sides], axis=0) * len(sides)
+    start, largest = 0, 0
+    for row, size in enumerate(sizes.tolist()):
+        largest = max(largest, size)
+        if row > start and (row + 1 - start) * largest > _AT_ONCE:
+            yield _block(components, sides, slice(start, row))
+            start, largest = row, size
+    if len(sizes):
+        yield _block(components, sides, slice(start, len(sizes)))
+
+
+def _block(
+    components: Components, sides: tuple[Mixtures, ...], rows: slice
+) -> tuple[slice, Components, tuple[Mixtures, ...]]:
+    chosen = [side.rows(np.arange(rows.start, rows.stop)) for side in sides]
+    used = np.unique(np.concatenate([side.molecule[side.present] for side in chosen]))
+    number = np.zeros(len(components.key), np.int64)
+    number[used] = np.arange(len(used))
+    narrow = []
+    for side in chosen:
+        columns = side.present.any(0)
+        there = side.present[:, columns]
+        molecule = np.where(there, number[side.molecule[:, columns]], 0)
+        narrow.append(Mixtures(molecule, side.log_dilution[:, columns], there))
+    alone = Components(components.key[used], components.embedding[used], components.words[used])
+    return rows, alone, tuple(narrow)
 
 
 def squared_distances(a: Floats, b: Floats) -> Floats:

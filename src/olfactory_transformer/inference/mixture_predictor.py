@@ -9,17 +9,26 @@ from pathlib import Path
 import numpy as np
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION
-from olfactory_transformer.core.errors import ModelForeign
+from olfactory_transformer.core.errors import DataError, ModelCorrupt, ModelForeign
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
-from olfactory_transformer.inference.mixture_parts import Embed, Floats
-from olfactory_transformer.inference.mixtures import MixtureModel, Stimulus
+from olfactory_transformer.inference.mixture_parts import Components, Embed, Floats, Mixtures, gather, split
+from olfactory_transformer.inference.mixtures import MixtureModel
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.model.folder import MIXTURES, resolve
 from olfactory_transformer.molecules import read_molecule
 
+Stimulus = Sequence[tuple[str, float]]  # (SMILES, dilution as volume fraction) of each component
+
 
 class MixturePredictor:
     """Says what blends smell of, and how far apart two mixtures smell.
+
+    Parameters
+    ----------
+    model : MixtureModel
+    embed : callable
+        The network's embeddings (U, E) and word probabilities (U, C) of U canonical SMILES: the same network that
+        the model was trained with.
 
     Examples
     --------
@@ -31,8 +40,8 @@ class MixturePredictor:
     True
     """
 
-    def __init__(self, predictor: ScentPredictor, model: MixtureModel) -> None:
-        self.model, self._embed = model, embedding_by(predictor)
+    def __init__(self, model: MixtureModel, embed: Embed) -> None:
+        self.model, self._embed = model, embed
 
     @classmethod
     def from_pretrained(cls, model: str | Path = DEFAULT_MODEL) -> MixturePredictor:
@@ -41,12 +50,16 @@ class MixturePredictor:
         Raises
         ------
         ModelNotFound, ModelForeign, ModelCorrupt
-            The folder is not there, not ours or not whole, or has no file for mixtures.
+            The folder is not there, not ours or not whole, or has no file for mixtures, or that of another model.
         """
         predictor, path = ScentPredictor.from_pretrained(model), resolve(model) / MIXTURES
         if not path.is_file():
             raise ModelForeign(f"{path}: no such file; this model was trained without mixtures")
-        return cls(predictor, MixtureModel.load(path))
+        found = MixtureModel.load(path)
+        width = (predictor.config.embedding, len(predictor.config.words))
+        if found.width != width:
+            raise ModelCorrupt(f"{path}: widths {found.width}, those of this model are {width}")
+        return cls(found, embedding_by(predictor))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -66,7 +79,7 @@ class MixturePredictor:
         MoleculeError, DataError
             A molecule cannot be read, or a dilution is no volume fraction.
         """
-        return self.model.predict_blends(self._embed, blends)
+        return self.model.blends.predict(*self._gather(blends))
 
     def distances(
         self,
@@ -82,8 +95,25 @@ class MixturePredictor:
             SMILES of the components, of equal intensity.
         dataset : sequence of str or None
             The study whose scale is wanted, one a pair, such as "Snitz 1"; None: none in particular.
+
+        Raises
+        ------
+        MoleculeError, DataError
+            A molecule cannot be read, a mixture is empty, or the arguments differ in length.
         """
-        return self.model.predict_pairs(self._embed, first, second, dataset)
+        if len(first) != len(second) or (dataset is not None and len(dataset) != len(first)):
+            raise DataError("pairs: the two sides (and dataset) differ in length")
+        components, mixtures = self._gather(
+            [[(smiles, 1.0) for smiles in parts] for parts in (*first, *second)]
+        )
+        return self.model.pairs.predict(components, *split(mixtures), dataset)
+
+    def _gather(self, stimuli: Sequence[Stimulus]) -> tuple[Components, Mixtures]:
+        components, mixtures = gather(self._embed, stimuli)
+        found = (components.embedding.shape[1], components.words.shape[1])
+        if found != self.model.width:
+            raise DataError(f"embed: got widths {found}, the model was trained with {self.model.width}")
+        return components, mixtures
 
 
 def embedding_by(predictor: ScentPredictor) -> Embed:

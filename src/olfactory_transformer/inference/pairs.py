@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from olfactory_transformer.inference.mixture_parts import (
     Components,
     Floats,
     Integers,
     Mixtures,
+    blocks,
     squared_distances,
 )
+from olfactory_transformer.inference.statements import log_odds
+from olfactory_transformer.model.arrays import Array
 
-Array = npt.NDArray[Any]
 # Weight of each kernel on the features of the same name; `study` is `scalars` between pairs of one study only.
 KERNELS = {"scalars": 2.0, "study": 0.5, "apart": 1.5, "words": 1.5, "product": 1.5, "molecules": 1.5}
 NETWORK_SHARE = 0.5
@@ -114,12 +114,16 @@ class PairModel:
         study : sequence of str or None
             The `dataset` of each pair, whose scale the answer is then on.
         """
-        if not len(a):
-            return np.zeros(0)
         numbers = self.study_of(study if study is not None else [""] * len(a))
-        kernel = self.kernel(self.features(components, a, b), numbers)
-        smooth = self.arrays["mean"][0] + kernel @ self.arrays["coefficients"]
-        inputs = self.network_inputs(components, a, b, numbers)
+        found = np.zeros(len(a))
+        for rows, some, (first, second) in blocks(components, a, b):
+            found[rows] = self._predict(some, first, second, numbers[rows])
+        return found
+
+    def _predict(self, components: Components, a: Mixtures, b: Mixtures, study: Integers) -> Floats:
+        smooth = self.kernel(self.features(components, a, b), study) @ self.arrays["coefficients"]
+        smooth = self.arrays["mean"][0] + smooth
+        inputs = self.network_inputs(components, a, b, study)
         weights = {n[4:]: v for n, v in self.arrays.items() if n.startswith("net.")}
         members = len(next(iter(weights.values()), ()))
         if not members:
@@ -129,9 +133,8 @@ class PairModel:
 
 
 def word_logits(probability: Floats) -> Floats:
-    """Return log-odds, with probabilities kept 1e-6 off 0 and 1."""
-    p = np.clip(probability, 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
+    """Return log odds, with probabilities kept 1e-6 off 0 and 1; training and serving need the same margin."""
+    return log_odds(probability, margin=1e-6)
 
 
 def shared_components(first: Floats, second: Floats) -> Floats:

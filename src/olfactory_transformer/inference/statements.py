@@ -34,6 +34,16 @@ def sigmoid(x: Floats) -> Doubles:
     return np.asarray(0.5 * (1 + np.tanh(np.asarray(x, np.float64) / 2)), np.float64)
 
 
+def log_odds(chances: Floats, margin: float = 1e-12) -> Doubles:
+    """Return log(p / (1 - p)), the inverse of `sigmoid`; finite, for p is kept `margin` off 0 and 1.
+
+    >>> print(log_odds(np.array([0.5, 0.75, 1.0])).round(2))
+    [ 0.    1.1  27.63]
+    """
+    inside = np.asarray(chances, np.float64).clip(margin, 1 - margin)
+    return np.asarray(np.log(inside) - np.log1p(-inside), np.float64)
+
+
 def probabilities(decided: Decided, logits: Floats) -> Doubles:
     """Return the words' calibrated probabilities, (..., words) -> (..., words)."""
     return sigmoid(logits.astype(np.float64) / decided.temperature + np.array(decided.offsets or 0.0))
@@ -54,6 +64,18 @@ def notes_90(decided: Decided, chances: Doubles) -> Bools:
     return np.asarray((share(chances) >= decided.share_90) & (decided.share_90 > 0), np.bool_)
 
 
+def named(chances: Doubles, chosen: Bools) -> Bools:
+    """Tell which words stand for a molecule: the chosen notes, or the most probable word if there are none.
+
+    >>> chances = np.array([[0.7, 0.6, 0.1], [0.2, 0.1, 0.1]])
+    >>> print(named(chances, chances > 0.5))
+    [[ True  True False]
+     [ True False False]]
+    """
+    best = chances == chances.max(-1, keepdims=True)
+    return np.asarray(np.where(chosen.any(-1, keepdims=True), chosen, best), np.bool_)
+
+
 def confidence(decided: Decided, chances: Doubles, chosen: Bools) -> Doubles:
     """Return the expected share of the chosen notes (of the most probable word, without any) that is right.
 
@@ -65,9 +87,8 @@ def confidence(decided: Decided, chances: Doubles, chosen: Bools) -> Doubles:
     -------
     ndarray (...)
     """
-    best = chances == chances.max(-1, keepdims=True)
-    named = np.where(chosen.any(-1, keepdims=True), chosen, best)
-    stated = (chances * named).sum(-1) / named.sum(-1)
+    words = named(chances, chosen)
+    stated = (chances * words).sum(-1) / words.sum(-1)
     if decided.confidence_stated:
         stated = np.interp(stated, decided.confidence_stated, decided.confidence_right)
     return np.asarray(stated, np.float64)

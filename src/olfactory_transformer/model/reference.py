@@ -1,27 +1,24 @@
 """The reference index of a model folder: where the molecules that the model learned from lie on its odour map.
 
-`reference.safetensors` has no labels, and names (as SMILES) only molecules that public lists have. It is read with
-NumPy, since the base install has no safetensors: eight bytes of length, a JSON header, and the arrays.
+`reference.safetensors` has no labels, and names (as SMILES) only molecules that public lists have.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from olfactory_transformer.core.applicability import Domain
 from olfactory_transformer.core.errors import ModelCorrupt
+from olfactory_transformer.model.arrays import Expected, check_arrays, read_arrays
 from olfactory_transformer.model.folder import REFERENCE
 
 NEAREST = 5  # molecules that a distance is the mean over
 _ROWS = 128  # searched at a time: their similarities to 7,000 molecules are 4 MB
-_DTYPES = {"I8": np.int8, "U8": np.uint8, "I64": np.int64, "F32": np.float32}
 Floats = npt.NDArray[np.float32]
 
 
@@ -105,32 +102,27 @@ def read_reference(folder: Path, embedding: int) -> Reference | None:
     path = folder / REFERENCE
     if not path.is_file():
         return None
+    found, _ = read_arrays(path)
+    check_arrays(path, found, _expected(embedding))
+    codes, scale, distances = found["codes"], found["scale"], found["distances"]
     try:
-        found = _arrays(path.read_bytes())
-        codes, scale, distances = found["codes"], found["scale"], found["distances"]
         names = bytes(found["smiles"]).decode("ascii").split("\n")
         elements = tuple(bytes(found["elements"]).decode("ascii").split())
-        domain = Domain(int(found["heavy_atoms"].item()), elements)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelCorrupt(f"{path}: not readable as a reference index ({error!r:.200})") from None
-    if codes.dtype != np.int8 or codes.ndim != 2 or not len(codes) or len(names) != len(codes):
-        raise ModelCorrupt(f"{path}: {len(names)} SMILES for codes {codes.dtype} {codes.shape}")
-    if codes.shape[1] != embedding or scale.shape != (embedding,):
-        raise ModelCorrupt(f"{path}: {codes.shape[1]} coordinates, config.json says {embedding}")
-    if distances.shape != (101,) or not np.isfinite(distances).all() or (np.diff(distances) < 0).any():
+    except UnicodeDecodeError as error:
+        raise ModelCorrupt(f"{path}: not readable as a reference index ({error})") from None
+    if len(names) != len(codes):
+        raise ModelCorrupt(f"{path}: {len(names)} SMILES for {len(codes)} codes")
+    if (np.diff(distances) < 0).any():
         raise ModelCorrupt(f"{path}: its distances are no percentiles")
-    if not np.isfinite(scale).all():
-        raise ModelCorrupt(f"{path}: its scale is not finite")
-    return Reference(codes, scale, tuple(names), domain, distances)
+    return Reference(codes, scale, tuple(names), Domain(int(found["heavy_atoms"][0]), elements), distances)
 
 
-def _arrays(data: bytes) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of a safetensors file."""
-    start = 8 + int.from_bytes(data[:8], "little")
-    found: dict[str, npt.NDArray[Any]] = {}
-    for name, entry in json.loads(data[8:start]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            block = memoryview(data)[start + begin : start + end]
-            found[name] = np.frombuffer(block, _DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return found
+def _expected(embedding: int) -> Expected:
+    return {
+        "codes": (np.int8, ("molecules", embedding)),
+        "scale": (np.float32, (embedding,)),
+        "smiles": (np.uint8, ("characters",)),
+        "elements": (np.uint8, ("letters",)),
+        "heavy_atoms": (np.int64, (1,)),
+        "distances": (np.float32, (101,)),
+    }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from olfactory_transformer.inference.statements import confidence, notes, probabilities, share
+from olfactory_transformer.inference.statements import confidence, named, notes, probabilities, share
 from olfactory_transformer.train.calibration import fit_monotone, fit_offsets, splits
 from olfactory_transformer.train.conformal import share_threshold
 
@@ -94,6 +94,5 @@ def share_right(
     truth: Floats, chances: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     """Return what `confidence` expects: the share of the notes (or of the best word) that is true, (R,)."""
-    best = chances == chances.max(1, keepdims=True)
-    named = np.where(chosen.any(1, keepdims=True), chosen, best)
-    return np.asarray((truth * named).sum(1) / named.sum(1), np.float64)
+    words = named(chances, chosen)
+    return np.asarray((truth * words).sum(1) / words.sum(1), np.float64)

@@ -21,8 +21,8 @@ from olfactory_transformer.inference.mixture_parts import (
     Integers,
     Mixtures,
     gather,
+    split,
 )
-from olfactory_transformer.inference.mixtures import split
 from olfactory_transformer.train.read import FOLDS, dilution_of, number, read_rows
 
 _NO_RATING = ("smiles", "dilution", "solvent", "Intensity_label")

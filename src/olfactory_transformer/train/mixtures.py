@@ -11,6 +11,7 @@ import torch
 
 from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.inference.blends import KERNELS, WORDS_POWER, BlendModel
+from olfactory_transformer.inference.mixture_file import FORMAT
 from olfactory_transformer.inference.mixture_parts import (
     Embed,
     Floats,
@@ -18,10 +19,11 @@ from olfactory_transformer.inference.mixture_parts import (
     largest_words,
     squared_distances,
 )
-from olfactory_transformer.inference.mixtures import FORMAT, MixtureModel
-from olfactory_transformer.inference.pairs import Array, PairModel, shared_components, word_logits
+from olfactory_transformer.inference.mixtures import MixtureModel
+from olfactory_transformer.inference.pairs import PairModel, shared_components, word_logits
+from olfactory_transformer.model.arrays import Array
 from olfactory_transformer.model.mixture import PairNetwork
-from olfactory_transformer.train.metrics import pearson
+from olfactory_transformer.train.figures import figures
 from olfactory_transformer.train.mixture_data import (
     Blends,
     Pairs,
@@ -68,6 +70,11 @@ class MixtureConfig:
 
 
 DEFAULTS = MixtureConfig()
+_BLEND_FIGURES = {
+    "profile_r": "mean r of profiles",
+    "intensity_r": "r intensity",
+    "pleasantness_r": "r pleasantness",
+}
 
 
 def _median(squared: Floats) -> float:
@@ -212,39 +219,28 @@ def train_network(
     return network.eval()
 
 
-def row_correlations(truth: Floats, predicted: Floats) -> Floats:
-    """Return Pearson's r of each row, 0 for one that is constant."""
-    found = [pearson(t, p) for t, p in zip(truth, predicted, strict=True)]
-    return np.nan_to_num(np.array(found))  # type: ignore[no-any-return]
-
-
 def score_blends(data: Blends, config: MixtureConfig = DEFAULTS) -> dict[str, float]:
     """Return held-out figures of blends, over folds of component sets and with molecules left out.
 
-    `profile_r` is the mean over stimuli of r over the words; Intensity and Pleasantness have r over stimuli.
+    `profile_r` is the mean over stimuli of r over the words; Intensity and Pleasantness have r over stimuli. What
+    they are is said by `figures`, which `olfactory evaluate` scores blends with, too.
     """
     sets = molecule_sets(data.mixtures)
     blends, singles = np.flatnonzero(~data.single), np.flatnonzero(data.single)
-    names = np.array(data.columns)
-    words = np.flatnonzero(~np.isin(names, ("Intensity", "Pleasantness")))
     predicted = np.full_like(data.values, np.nan)
     for train, test in random_folds([sets[i] for i in blends], config.seed):
         model = fit_blends(data, np.r_[blends[train], singles], config)
         predicted[blends[test]] = model.predict(data.components, data.mixtures.rows(blends[test]))
-    truth = data.values[blends]
-    profile = row_correlations(truth[:, words], predicted[np.ix_(blends, words)])
-    figures = {"profile_r": float(profile.mean())}
-    for name in ("Intensity", "Pleasantness"):
-        if name in data.columns:
-            column = data.columns.index(name)
-            figures[f"{name.lower()}_r"] = pearson(truth[:, column], predicted[blends, column])
-    hard = []
+    at_random = figures("blend", data.columns, data.values[blends], predicted[blends])
+    scores = {key: at_random[figure] for key, figure in _BLEND_FIGURES.items() if figure in at_random}
+    hard_truth, hard_found = [], []
     for train, test, left in leave_molecules_out([sets[i] for i in blends], config.seed):
         others = np.array([i for i in singles if not sets[i] & left], np.int64)
         model = fit_blends(data, np.r_[blends[train], others], config)
-        found = model.predict(data.components, data.mixtures.rows(blends[test]))
-        hard.append(row_correlations(data.values[np.ix_(blends[test], words)], found[:, words]))
-    return {**figures, "profile_r_molecules_out": float(np.concatenate(hard).mean())}
+        hard_truth.append(data.values[blends[test]])
+        hard_found.append(model.predict(data.components, data.mixtures.rows(blends[test])))
+    hard = figures("blend", data.columns, np.concatenate(hard_truth), np.concatenate(hard_found))
+    return {**scores, "profile_r_molecules_out": hard[_BLEND_FIGURES["profile_r"]]}
 
 
 def score_pairs(data: Pairs, config: MixtureConfig = DEFAULTS) -> dict[str, float]:
@@ -253,17 +249,17 @@ def score_pairs(data: Pairs, config: MixtureConfig = DEFAULTS) -> dict[str, floa
     both = [frozenset((x, y)) for x, y in zip(a, b, strict=True)]
     unions = [x | y for x, y in zip(a, b, strict=True)]
     hard = [(train, test) for train, test, _ in leave_molecules_out(unions, config.seed)]
-    figures: dict[str, float] = {}
+    scores: dict[str, float] = {}
     for name, folds in (("", list(random_folds(both, config.seed))), ("_molecules_out", hard)):
         found = []
         for train, test in folds:
             study = [data.study[i] for i in test]
             sides = data.first.rows(test), data.second.rows(test)
             predicted = fit_pairs(data, train, config).predict(data.components, *sides, study)
-            error = predicted - data.values[test]
-            found.append((pearson(data.values[test], predicted), float(np.sqrt((error**2).mean()))))
-        figures |= dict(zip((f"r{name}", f"rmse{name}"), np.mean(found, 0).tolist(), strict=True))
-    return figures
+            scored = figures("pair", ["distance"], data.values[test][:, None], predicted[:, None])
+            found.append((scored["r"], scored["RMSE"]))
+        scores |= dict(zip((f"r{name}", f"rmse{name}"), np.mean(found, 0).tolist(), strict=True))
+    return scores
 
 
 def train_mixtures(
@@ -297,12 +293,12 @@ def train_mixtures(
     """
     progress("reading mixtures")
     blends, pairs = read_blends(data, embed), read_pairs(data, embed)
-    figures: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, float]] = {}
     if score:
         progress("scoring blends")
-        figures["dream2025_profiles"] = score_blends(blends, config)
+        scores["dream2025_profiles"] = score_blends(blends, config)
         progress("scoring pairs")
-        figures["pairs"] = score_pairs(pairs, config)
+        scores["pairs"] = score_pairs(pairs, config)
     progress("training on all")
     width = (blends.components.embedding.shape[1], blends.components.words.shape[1])
     model = MixtureModel(
@@ -311,13 +307,11 @@ def train_mixtures(
         blends.columns,
         width,
     )
-    save_mixtures(model, path, figures)
-    return MixtureModel.load(path), figures
+    save_mixtures(model, path, scores)
+    return MixtureModel.load(path), scores
 
 
-def save_mixtures(
-    model: MixtureModel, path: Path, figures: dict[str, dict[str, float]] | None = None
-) -> None:
+def save_mixtures(model: MixtureModel, path: Path, scores: dict[str, dict[str, float]] | None = None) -> None:
     """Write a model as safetensors, real numbers in single precision."""
     groups = {
         "blends": {f.name: _tensor(getattr(model.blends, f.name)) for f in fields(model.blends)},
@@ -328,7 +322,7 @@ def save_mixtures(
         "columns": model.columns,
         "studies": model.pairs.studies,
         "width": model.width,
-        "figures": figures or {},
+        "figures": scores or {},
     }
     save_state(path, groups, values)
     path.chmod(0o644)  # safetensors leaves its files readable to their owner alone

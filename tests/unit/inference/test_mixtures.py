@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,17 @@ from olfactory_transformer.core.errors import (
     MoleculeError,
 )
 from olfactory_transformer.inference.mixture_parts import (
+    Components,
     Mixtures,
+    blocks,
     gather,
     inner,
     own_inner,
     weights,
 )
-from olfactory_transformer.inference.mixtures import MixtureModel, read_safetensors
+from olfactory_transformer.inference.mixtures import MixtureModel
 from olfactory_transformer.inference.pairs import distance
+from olfactory_transformer.model.folder import MIXTURES, resolve
 from olfactory_transformer.model.mixture import PairNetwork
 from olfactory_transformer.train.state import save_state
 
@@ -96,15 +101,79 @@ def test_loading_says_what_is_wrong_with_a_file(tmp_path):
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(ModelCorrupt):
         MixtureModel.load(path)
-    path.write_bytes(b"PK")
-    with pytest.raises(ModelCorrupt):
-        MixtureModel.load(path)
 
 
-def test_arrays_are_read_as_they_were_written(tmp_path):
-    tensors = {"real": torch.randn(2, 3), "whole": torch.arange(4), "yes": torch.tensor([True, False])}
-    save_state(tmp_path / "x", {"g": tensors}, {"a": [1, 2]})
-    arrays, values = read_safetensors(tmp_path / "x")
-    assert values == {"a": [1, 2]}
-    for name, tensor in tensors.items():
-        np.testing.assert_array_equal(arrays[f"g/{name}"], tensor.numpy())
+def some_mixtures(count, largest, rng):
+    present = np.arange(largest) < rng.integers(1, largest + 1, count)[:, None]
+    molecule = rng.integers(0, 300, present.shape) * present
+    return Mixtures(molecule, rng.uniform(-4, 0, present.shape) * present, present)
+
+
+def test_blocks_have_every_stimulus_once_with_its_own_molecules():
+    rng = np.random.default_rng(0)
+    components = Components(np.arange(300) + 7, rng.random((300, 3)), rng.random((300, 2)))
+    mixtures = [some_mixtures(400, largest, rng) for largest in (30, 4)]
+    found = list(blocks(components, *mixtures))
+    assert len(found) > 20
+    assert [i for rows, _, _ in found for i in range(rows.start, rows.stop)] == list(range(400))
+    for rows, some, sides in found:
+        assert sum(side.molecule.size for side in sides) <= 512
+        assert len(some.key) <= sum(side.present.sum() for side in sides)
+        for side, whole in zip(sides, mixtures, strict=True):
+            for row, number in enumerate(range(rows.start, rows.stop)):
+                there, of = side.present[row], whole.present[number]
+                molecules = whole.molecule[number, of]
+                assert some.key[side.molecule[row, there]].tolist() == components.key[molecules].tolist()
+                np.testing.assert_array_equal(
+                    some.embedding[side.molecule[row, there]], components.embedding[molecules]
+                )
+                assert (side.log_dilution[row, there] == whole.log_dilution[number, of]).all()
+
+
+def test_a_stimulus_larger_than_a_block_is_a_block():
+    rng = np.random.default_rng(0)
+    components = Components(np.arange(300), rng.random((300, 3)), rng.random((300, 2)))
+    mixtures = Mixtures(rng.integers(0, 300, (3, 600)), np.zeros((3, 600)), np.ones((3, 600), bool))
+    assert [rows for rows, _, _ in blocks(components, mixtures)] == [slice(i, i + 1) for i in range(3)]
+    assert not list(blocks(components, mixtures.rows(np.arange(0))))
+
+
+def test_each_of_many_is_predicted_as_alone():
+    model = MixtureModel.load(resolve("olfactory-base-v1") / MIXTURES)
+    rng = np.random.default_rng(1)
+    components = Components(
+        np.r_[model.blends.key[:100], model.pairs.arrays["key"][:100], np.arange(100)],
+        rng.normal(size=(300, model.width[0])),
+        rng.random((300, model.width[1])),
+    )
+    first, second = some_mixtures(150, 12, rng), some_mixtures(150, 5, rng)
+    assert len(list(blocks(components, first, second))) > 3
+    studies = [str(rng.choice([*model.pairs.studies, "another"])) for _ in range(150)]
+    profiles = model.blends.predict(components, first)
+    distances = model.pairs.predict(components, first, second, studies)
+    assert profiles.shape == (150, len(model.columns)) and distances.std() > 0.01
+    for row in (0, 70, 149):
+        a, b = (side.rows(np.array([row])) for side in (first, second))
+        np.testing.assert_allclose(model.blends.predict(components, a)[0], profiles[row], atol=1e-9)
+        alone = model.pairs.predict(components, a, b, [studies[row]])
+        np.testing.assert_allclose(alone[0], distances[row], atol=1e-9)
+
+
+def test_memory_does_not_grow_with_the_number_of_blends():
+    model = MixtureModel.load(resolve("olfactory-base-v1") / MIXTURES)
+    rng = np.random.default_rng(1)
+    components = Components(
+        np.arange(300), rng.normal(size=(300, model.width[0])), rng.random((300, model.width[1]))
+    )
+
+    def peak(count):
+        mixtures = some_mixtures(count, 10, np.random.default_rng(2))
+        tracemalloc.start()
+        model.blends.predict(components, mixtures)
+        model.pairs.predict(components, mixtures, mixtures)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(60)  # what is kept
+    assert peak(600) < 1.3 * peak(100)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from olfactory_transformer.core.config import ModelConfig
-from olfactory_transformer.inference.statements import confidence, notes, notes_90, probabilities, sigmoid
+from olfactory_transformer.inference.statements import (
+    confidence,
+    log_odds,
+    notes,
+    notes_90,
+    probabilities,
+    sigmoid,
+)
+from olfactory_transformer.train.decisions import share_right
 
 WORDS = ("a", "b", "c")
 LOGITS = np.array([[2.0, 0.0, -2.0], [-4.0, -2.0, -6.0]], np.float32)
@@ -37,3 +45,19 @@ def test_the_set_has_the_words_with_enough_of_the_probability():
     config = ModelConfig(words=WORDS, share_90=0.25)
     assert notes_90(config, np.array([0.2, 0.5, 0.1])).tolist() == [True, True, False]
     assert notes_90(config, np.array([0.02, 0.05, 0.01])).tolist() == [True, True, False]
+
+
+def test_log_odds_undo_the_sigmoid_and_stay_finite():
+    x = np.linspace(-20, 20, 9)
+    np.testing.assert_allclose(log_odds(sigmoid(x)), x, rtol=1e-4)
+    assert np.abs(log_odds(np.array([0.0, 1.0]), margin=1e-6)) == pytest.approx(np.log(1e6), rel=1e-5)
+    assert np.isfinite(log_odds(np.array([0, 1], np.float32))).all()
+
+
+def test_training_measures_the_words_whose_confidence_is_stated():
+    config = ModelConfig(words=WORDS)
+    chances = np.array([[0.7, 0.6, 0.1], [0.1, 0.3, 0.3], [0.2, 0.1, 0.0]])
+    chosen = notes(config, chances)
+    assert confidence(config, chances, chosen) == pytest.approx([0.65, 0.3, 0.2])
+    truth = np.array([[1.0, 0, 1], [0, 1, 0], [0, 1, 1]])
+    assert share_right(truth, chances, chosen).tolist() == [0.5, 0.5, 0.0]

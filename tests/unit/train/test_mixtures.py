@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.inference.mixture_predictor import MixturePredictor
 from olfactory_transformer.inference.mixtures import MixtureModel
 from olfactory_transformer.train.mixture_data import (
     leave_molecules_out,
@@ -17,7 +18,6 @@ from olfactory_transformer.train.mixtures import (
     MixtureConfig,
     fit_blends,
     fit_pairs,
-    row_correlations,
     score_blends,
     score_pairs,
     train_mixtures,
@@ -83,31 +83,33 @@ def test_training_writes_a_file_that_says_the_same_when_loaded(folder, tmp_path)
     assert figures == {}
     assert again.columns == (*WORDS, "Intensity", "Pleasantness")
     stimuli = [[("CCO", 0.1), ("CCCO", 1.0)], [("CCCCO", 0.01)]]
-    found = again.predict_blends(embed, stimuli)
+    mixtures = MixturePredictor(again, embed)
+    found = mixtures.profiles(stimuli)
     assert found.shape == (2, 5) and (found >= 0).all()
-    np.testing.assert_array_equal(found, model.predict_blends(embed, stimuli))
-    one_by_one = [again.predict_blends(embed, [s])[0] for s in stimuli]
+    np.testing.assert_array_equal(found, MixturePredictor(model, embed).profiles(stimuli))
+    one_by_one = [mixtures.profiles([s])[0] for s in stimuli]
     np.testing.assert_allclose(found, one_by_one, atol=1e-9)
-    turned = again.predict_blends(embed, [stimuli[0][::-1]])[0]
+    turned = mixtures.profiles([stimuli[0][::-1]])[0]
     np.testing.assert_allclose(found[0], turned, atol=1e-9)
 
 
 def test_distances_are_the_same_both_ways_and_between_0_and_1(folder, tmp_path):
     model, _ = train_mixtures(folder, embed, tmp_path / "m", CONFIG, score=False)
+    mixtures = MixturePredictor(model, embed)
     a, b = [["CCO", "CCCO"], ["CO"]], [["CCCCO"], ["CO"]]
-    there, back = model.predict_pairs(embed, a, b, ["Made up", "Other"]), model.predict_pairs(embed, b, a)
+    there, back = mixtures.distances(a, b, ["Made up", "Other"]), mixtures.distances(b, a)
     assert ((there >= 0) & (there <= 1)).all()
-    np.testing.assert_allclose(model.predict_pairs(embed, a, b), back, atol=1e-9)
+    np.testing.assert_allclose(mixtures.distances(a, b), back, atol=1e-9)
     assert there[1] < there[0]
-    assert model.predict_pairs(embed, [], []).shape == (0,)
+    assert mixtures.distances([], []).shape == (0,)
 
 
 def test_a_network_of_other_widths_is_refused(folder, tmp_path):
     model, _ = train_mixtures(folder, embed, tmp_path / "m", CONFIG, score=False)
     with pytest.raises(DataError, match="widths"):
-        model.predict_blends(lambda s: (embed(s)[0][:, :2], embed(s)[1]), [[("CCO", 0.1)]])
+        MixturePredictor(model, lambda s: (embed(s)[0][:, :2], embed(s)[1])).profiles([[("CCO", 0.1)]])
     with pytest.raises(DataError, match="length"):
-        model.predict_pairs(embed, [["CCO"]], [])
+        MixturePredictor(model, embed).distances([["CCO"]], [])
 
 
 def test_held_out_blends_and_pairs_are_predicted(folder):
@@ -117,6 +119,8 @@ def test_held_out_blends_and_pairs_are_predicted(folder):
     )
     assert blends["profile_r"] > 0.8
     assert blends["intensity_r"] > 0.5
+    assert blends.keys() == {"profile_r", "intensity_r", "pleasantness_r", "profile_r_molecules_out"}
+    assert pairs.keys() == {"r", "rmse", "r_molecules_out", "rmse_molecules_out"}
     assert pairs["r"] > 0.5 and 0 < pairs["rmse"] < 0.3
 
 
@@ -166,7 +170,3 @@ def test_a_pair_of_an_unknown_mixture_is_named(folder):
         file.write("Made up,1.0,99.0,0.5\n")
     with pytest.raises(DataError, match="row 81: no mixture '99'"):
         read_pairs(folder, embed)
-
-
-def test_a_constant_row_has_correlation_0():
-    assert row_correlations(np.array([[1.0, 2.0], [1.0, 1.0]]), np.ones((2, 2))).tolist() == [0, 0]
