@@ -37,13 +37,29 @@ def pretrain(
     seed: SeedOption = 0,
     device: DeviceOption = "auto",
     limit: Annotated[int | None, typer.Option("--limit", min=64, help="Only so many structures.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Data folder: boiling points of molecules in its mayhew2022.csv are left out. "
+            "[default: OLFACTORY_DATA_DIR, if it is there]",
+        ),
+    ] = None,
 ) -> None:
     """Pre-train the trunk on unlabelled structures. Killed, it goes on where it was when called again."""
     ready("olfactory pretrain", out, device)
     from olfactory_transformer.train import pretrain as recipe
+    from olfactory_transformer.train.read import connectivities
 
-    fitted = recipe.pretrain(out, recipe.default_model(), _with(recipe.DEFAULTS, epochs, seed, device), limit)
+    labelled = data_folder(data) / "molecules" / "mayhew2022.csv"
+    held_back = connectivities(labelled) if data is not None or labelled.is_file() else set()
+    config = _with(recipe.DEFAULTS, epochs, seed, device)
+    fitted = recipe.pretrain(out, recipe.default_model(), config, limit, held_back)
     typer.echo(f"{out / recipe.TRUNK}: {fitted.epochs} epochs", err=True)
+    if recipe.saw_boiling_points(out / recipe.TRUNK):
+        typer.echo(
+            "boiling points of labelled molecules were learned: later figures flatter volatility", err=True
+        )
 
 
 def train(
@@ -82,22 +98,31 @@ def train(
     labelled = read_labelled(data)
     defaults, dropout = recipe.recipe(teachers is not None)
     config = recipe.model_config(labelled, name, model_version, dropout)
-    lessons = labelled
+    soft = None
     if teachers is not None:
         from olfactory_transformer.train.distil import SoftLabels
 
-        part = "all" if fold is None else f"fold-{fold}"
-        lessons = SoftLabels.load(teachers / f"{part}.npz").added_to(labelled)
+        soft = SoftLabels.load(teachers / f"{'all' if fold is None else f'fold-{fold}'}.npz")
     chosen = shipping.read_decisions(decisions, len(config.words)) if decisions else None
     model, fitted = recipe.finetune(
-        lessons,
+        soft.added_to(labelled) if soft else labelled,
         out,
         trunk=trunk,
         model=config,
         config=replace(_with(defaults, epochs, seed, device), patience=patience),
         hold_out=fold,
     )
-    shipping.ship(model, out / "model", _command(), chosen, labelled, data_folder(data), fold)
+    shipping.ship(
+        model,
+        out / "model",
+        _command(),
+        chosen,
+        labelled,
+        data_folder(data),
+        fold,
+        trunk=trunk is not None,
+        taught=soft,
+    )
     scored = (
         f", macro AUROC {fitted.score:.4f} on fold {fold} (epoch {fitted.epoch})" if fold is not None else ""
     )
@@ -122,12 +147,15 @@ def cross_validate(
 ) -> None:
     """Train one network a fold, score each on the fold it has not seen, and choose the notes' thresholds."""
     ready("olfactory cross-validate", out, device)
+    from olfactory_transformer.bulk.files import open_output
     from olfactory_transformer.train import cross_validate as cv
     from olfactory_transformer.train import finetune, shipping
+    from olfactory_transformer.train.pretrain import saw_boiling_points
     from olfactory_transformer.train.reliability import reliability_svg
     from olfactory_transformer.train.report import RELIABILITY, cross_validation_page
 
     labelled = read_labelled(data)
+    boiling_seen = saw_boiling_points(trunk)
     defaults, dropout = finetune.recipe(teachers is not None)
     config = _with(defaults, epochs, seed, device)
     oof = cv.out_of_fold(
@@ -145,15 +173,16 @@ def cross_validate(
     shipping.write_decisions(out / "decisions.json", scores.decisions, shipping.headline(scores))
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
-        page = cross_validation_page(scores, _command(), shipping.commit(), seed, str(config))
-        report.write_text(page, encoding="utf-8")
+        page = cross_validation_page(scores, _command(), shipping.commit(), seed, str(config), boiling_seen)
         drawn = reliability_svg(
             [
                 ("words", "#1f5fa8", scores.certainty.words),
                 ("confidence", "#b4480f", scores.certainty.confidence),
             ]
         )
-        report.with_name(RELIABILITY).write_text(drawn, encoding="utf-8")
+        for path, text in ((report.with_name(RELIABILITY), drawn), (report, page)):
+            with open_output(str(path)) as file:
+                file.write(text.encode())
     for what, figure in shipping.headline(scores).items():
         typer.echo(f"{what}: {figure}")
 

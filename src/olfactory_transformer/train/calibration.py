@@ -70,12 +70,15 @@ def splits(fold: Folds) -> Iterator[npt.NDArray[np.bool_]]:
 def fit_monotone(stated: Floats, right: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the knots of a rising line from what was stated to what was right, both (R,).
 
-    Rows are grouped by what they state, a group's share of right ones is taken, and groups out of order are joined.
+    Rows are grouped by what they state, a group's share of right ones is taken, and groups out of order are joined;
+    so are knots that would be stored as the same number, since a line has one value at each.
     """
     groups = np.array_split(np.argsort(stated, kind="stable"), max(1, len(stated) // _GROUP))
     means = isotonic_regression([right[g].mean() for g in groups], weights=[len(g) for g in groups]).x
     knots = [
         np.concatenate([g for g, m in zip(groups, means, strict=True) if m == v]) for v in np.unique(means)
     ]
-    at = [round(float(stated[rows].mean()), 4) for rows in knots]
-    return tuple(at), tuple(round(float(v), 4) for v in np.unique(means))
+    stored: dict[float, list[npt.NDArray[np.intp]]] = {}
+    for rows in knots:
+        stored.setdefault(round(float(stated[rows].mean()), 4), []).append(rows)
+    return tuple(stored), tuple(round(float(right[np.concatenate(j)].mean()), 4) for j in stored.values())

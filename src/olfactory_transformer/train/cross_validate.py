@@ -25,12 +25,12 @@ from olfactory_transformer.train.certainty import Certainty, certainty
 from olfactory_transformer.train.decisions import Decisions, decide
 from olfactory_transformer.train.distil import SoftLabels
 from olfactory_transformer.train.figures import figures
-from olfactory_transformer.train.finetune import DEFAULTS, finetune, predict
+from olfactory_transformer.train.finetune import DEFAULTS, finetune, held_out_predictions
 from olfactory_transformer.train.fit import FitConfig
 from olfactory_transformer.train.metrics import LabelScores, label_scores
 from olfactory_transformer.train.progress import hide_bars
 from olfactory_transformer.train.read import FOLDS
-from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
+from olfactory_transformer.train.tasks import MODEL_TASKS, TrainingSet
 
 Floats = npt.NDArray[np.float32]
 
@@ -80,20 +80,11 @@ class _Fold:
             config=replace(self.config, seed=self.config.seed + self.held_out),
             hold_out=self.held_out,
         )
-        found = {}
-        for task in map(self.data.task, MODEL_TASKS):
-            rows = _rows(self.data, task, self.held_out)
-            dilution = None if task.log_dilution is None else task.log_dilution[rows]
-            found[task.name] = predict(network, self.data, task.molecule[rows], dilution)[task.name]
-        return self.held_out, found
+        return self.held_out, held_out_predictions(network, self.data, self.held_out)
 
 
 def _run(fold: _Fold) -> tuple[int, dict[str, Floats]]:
     return fold.run()
-
-
-def _rows(data: TrainingSet, task: Task, fold: int) -> npt.NDArray[np.int64]:
-    return np.flatnonzero(data.fold[task.molecule] == fold)
 
 
 def out_of_fold(
@@ -126,7 +117,7 @@ def out_of_fold(
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else nullcontext() as pool:
         for fold, found in pool.map(_run, folds) if pool else map(_run, folds):
             for task in tasks:
-                predictions[task.name][_rows(data, task, fold)] = found[task.name]
+                predictions[task.name][data.held_out(task, fold)] = found[task.name]
             tell(f"fold {fold}: macro AUROC {fitted_score(data, predictions, fold):.4f}")
     return OutOfFold(predictions, {task.name: data.fold[task.molecule] for task in tasks})
 
@@ -134,7 +125,7 @@ def out_of_fold(
 def fitted_score(data: TrainingSet, predictions: dict[str, Floats], fold: int) -> float:
     """Return the macro AUROC of one held-out fold."""
     task = data.task("words")
-    rows = _rows(data, task, fold)
+    rows = data.held_out(task, fold)
     return label_scores(task.columns, task.values[rows], predictions["words"][rows], 0).macro_auroc.value
 
 
@@ -205,7 +196,7 @@ def _heads(
     for name, predicted in oof.predictions.items():
         task = data.task(name)
         for k in held_out:
-            rows = _rows(data, task, k)
+            rows = data.held_out(task, k)
             found = figures(name, task.columns, task.values[rows].astype(np.float32), predicted[rows])
             for figure, value in found.items():
                 each.setdefault((name, figure), []).append(value)

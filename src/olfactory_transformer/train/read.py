@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,15 @@ def connectivity(molecule: Molecule) -> str:
     """Return the first block of the InChIKey: the same for all stereoisomers."""
     with rdBase.BlockLogs():
         return str(Chem.MolToInchiKey(molecule.rdmol))[:14]  # type: ignore[no-untyped-call]
+
+
+def connectivities(path: Path) -> set[str]:
+    """Return the connectivities of a CSV file's molecules; those that cannot be read are left out."""
+    found = set()
+    for row in read_rows(path, ["smiles"]):
+        with suppress(MoleculeError):
+            found.add(connectivity(read_molecule(row["smiles"])))
+    return found
 
 
 def number(text: str | None, where: str) -> float:

@@ -77,7 +77,7 @@ def left_out_distances(vectors: Floats, keys: list[str]) -> Floats:
 
 
 def write_reference(folder: Path, reference: Reference) -> None:
-    """Add an index to a model folder, and to its manifest."""
+    """Add an index to a model folder, whole or not at all, and to its manifest."""
     text = {"smiles": "\n".join(reference.smiles), "elements": " ".join(reference.domain.elements)}
     arrays: dict[str, npt.NDArray[Any]] = {
         "codes": reference.codes,
@@ -86,5 +86,7 @@ def write_reference(folder: Path, reference: Reference) -> None:
         "heavy_atoms": np.array([reference.domain.heavy_atoms], np.int64),
         **{name: np.frombuffer(value.encode("ascii"), np.uint8) for name, value in text.items()},
     }
-    (folder / REFERENCE).write_bytes(save(arrays))
+    temporary = folder / f"{REFERENCE}.part"
+    temporary.write_bytes(save(arrays))
+    temporary.replace(folder / REFERENCE)
     write_manifest(folder)

@@ -16,9 +16,10 @@ from olfactory_transformer.inference.mixture_predictor import embedding_by
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.model.folder import MIXTURES, write_json, write_manifest
 from olfactory_transformer.model.transformer import OlfactoryTransformer
-from olfactory_transformer.train.card import model_card
+from olfactory_transformer.train.card import Origin, model_card
 from olfactory_transformer.train.cross_validate import CrossValidated
 from olfactory_transformer.train.decisions import Decisions
+from olfactory_transformer.train.distil import SoftLabels
 from olfactory_transformer.train.finetune import predict, with_decisions
 from olfactory_transformer.train.mixtures import train_mixtures
 from olfactory_transformer.train.reference import build_reference, write_reference
@@ -105,20 +106,48 @@ def ship(
     data: TrainingSet,
     folder_of_data: Path,
     hold_out: int | None = None,
+    trunk: bool = False,
+    taught: SoftLabels | None = None,
 ) -> None:
     """Write the model folder: the network with its card, the index of its molecules, and what it says of mixtures.
 
     Mixtures are left out if the data folder has none, or a fold is held out (they are not split by its molecules).
+
+    Parameters
+    ----------
+    model : OlfactoryTransformer
+    folder : Path
+    command : str
+        What trained it, for the card.
+    decisions : (Decisions, figures) or None
+        From the cross-validation.
+    data : TrainingSet
+        Without soft labels.
+    folder_of_data : Path
+    hold_out : int or None
+    trunk : bool
+        Whether the network began with a pre-trained trunk.
+    taught : SoftLabels or None
+        What it learned from beside the labels.
     """
     figures: Mapping[str, str] = {}
     if decisions is not None:
         with_decisions(model, decisions[0])
         figures = decisions[1]
     parameters = sum(p.numel() for p in model.parameters())
-    model.save_pretrained(folder, model_card(model.config, parameters, command, commit(), figures))
+    mixtures = hold_out is None and (folder_of_data / "mixtures").is_dir()
+    origin = Origin(
+        command,
+        commit(),
+        trunk=trunk,
+        taught=len(taught.smiles) if taught is not None else 0,
+        mixtures=mixtures,
+        hold_out=hold_out,
+    )
+    model.save_pretrained(folder, model_card(model.config, parameters, origin, figures))
     embedding = predict(model, data, np.arange(len(data.smiles)))["embedding"]
     write_reference(folder, build_reference(data, embedding, hold_out))
-    if hold_out is None and (folder_of_data / "mixtures").is_dir():
+    if mixtures:
         embed = embedding_by(ScentPredictor.from_pretrained(folder))
         train_mixtures(folder_of_data, embed, folder / MIXTURES, score=False)
         write_manifest(folder)

@@ -11,7 +11,7 @@ import csv
 import math
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from itertools import islice
@@ -29,6 +29,7 @@ from olfactory_transformer.core.errors import DataError, MissingExtra, MoleculeE
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import MoleculeLimits, read_molecule
 from olfactory_transformer.train.progress import track
+from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.tasks import Task, TrainingSet
 
 # What NumPy raises for a file that is not the archive expected.
@@ -125,7 +126,7 @@ def describe(structures: dict[str, float], workers: int) -> Iterator[tuple[Descr
         yield from zip(pool.map(_described, structures, chunksize=500), structures.values(), strict=True)
 
 
-def read_structures(cache: Path, limit: int | None = None) -> TrainingSet:
+def read_structures(cache: Path, limit: int | None = None, held_back: Set[str] = frozenset()) -> TrainingSet:
     """Return the pre-training set, computed once and kept in `cache` (a NumPy archive without pickle).
 
     Parameters
@@ -133,9 +134,11 @@ def read_structures(cache: Path, limit: int | None = None) -> TrainingSet:
     cache : Path
     limit : int or None
         Take only so many of the listed compounds, when computing.
+    held_back : set of str
+        Connectivities whose boiling points are left out, when computing.
     """
     if not cache.is_file():
-        _write_cache(cache, limit)
+        _write_cache(cache, limit, held_back)
     with np.load(cache, allow_pickle=False) as stored:
         smiles = [str(s) for s in stored["smiles"]]
         descriptors, counts, boiling = stored["descriptors"], stored["counts"], stored["boiling"]
@@ -161,12 +164,20 @@ def structure_smiles(cache: Path) -> list[str]:
         raise DataError(f"{cache}: not structures.npz of `olfactory pretrain` ({error})") from None
 
 
-def _write_cache(cache: Path, limit: int | None) -> None:
+def boiling_held_back(cache: Path) -> bool:
+    """Return whether boiling points were left out of what `read_structures` computed."""
+    with np.load(cache, allow_pickle=False) as stored:
+        return "held_back" in stored and bool(stored["held_back"])  # not in a cache of before
+
+
+def _write_cache(cache: Path, limit: int | None, held_back: Set[str]) -> None:
     structures = dict(islice(listed_compounds().items(), limit))
     seen: dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], float]] = {}
     for result, boiling in track(describe(structures, cpu_limit()), len(structures), "describing structures"):
         if result is not None:
             smiles, values, counts = result
+            if held_back and math.isfinite(boiling) and connectivity(read_molecule(smiles)) in held_back:
+                boiling = math.nan
             seen.setdefault(smiles, (values, counts, boiling))
     cache.parent.mkdir(parents=True, exist_ok=True)
     temporary = cache.with_suffix(".part.npz")
@@ -176,5 +187,6 @@ def _write_cache(cache: Path, limit: int | None) -> None:
         descriptors=normal_quantiles(np.array([v for v, _, _ in seen.values()])),
         counts=np.array([c for _, c, _ in seen.values()]),
         boiling=np.array([b for _, _, b in seen.values()], np.float32),
+        held_back=np.array(bool(held_back)),
     )
     temporary.replace(cache)

@@ -99,3 +99,8 @@ class TrainingSet:
             if task.name == name:
                 return task
         raise KeyError(name)
+
+    def held_out(self, task: Task | str, fold: int) -> npt.NDArray[np.int64]:
+        """Return the rows of a task whose molecules are in a fold: those not trained on when it is held out."""
+        found = self.task(task) if isinstance(task, str) else task
+        return np.flatnonzero(self.fold[found.molecule] == fold)

@@ -49,3 +49,14 @@ def test_the_line_to_what_was_right_rises_and_flattens_an_overstatement():
     at, is_so = fit_monotone(stated, right)
     assert list(at) == sorted(set(at)) and list(is_so) == sorted(is_so)
     assert np.interp([0.4, 0.95], at, is_so) == pytest.approx([0.4, 0.7], abs=0.08)
+
+
+def test_knots_that_are_stored_as_the_same_number_are_one():
+    """Hundreds of molecules with one confidence: their groups differ in what was right, not in what was stated."""
+    rng = np.random.default_rng(0)
+    stated = np.r_[rng.uniform(0.2, 0.6, 400), 0.9 + rng.uniform(0, 4e-5, 600)]
+    right = np.r_[np.zeros(400), np.linspace(0, 1, 600)]
+    at, is_so = fit_monotone(stated, right[np.argsort(np.argsort(stated))])
+    assert list(at) == sorted(set(at)) and at[-1] == 0.9
+    assert len(at) == len(is_so) and list(is_so) == sorted(is_so)
+    assert is_so[-1] == pytest.approx(0.5, abs=0.01)

@@ -46,6 +46,9 @@ def test_the_page_has_every_word_and_the_command(labelled, found):
     assert "olfactory cross-validate --out x" in page and "commit: abc" in page
     assert "](reliability.svg)" in page and "| fold 4 |" in page
     assert all(f"| {word} |" in page for word in labelled.task("words").columns)
+    assert "seen in pre-training" not in page
+    page = cross_validation_page(scores, "olfactory cross-validate --out x", "abc", 0, "settings", True)
+    assert "Boiling points were seen in pre-training" in page
 
 
 def test_decisions_are_kept_for_the_final_training(labelled, found, tmp_path):

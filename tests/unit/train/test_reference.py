@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from olfactory_transformer.model.folder import REFERENCE
 from olfactory_transformer.model.reference import unit
 from olfactory_transformer.train import reference as made
 from olfactory_transformer.train.read import Builder
@@ -59,3 +60,21 @@ def test_stereoisomers_are_no_neighbours_of_one_left_out():
     found = made.left_out_distances(vectors, ["a", "a", "b", "c"])
     expected = [1 - (0 + 0.6) / 2, 1 - (0 + 0.6) / 2, 1 - (0 + 0.8) / 2, 1 - (0.6 + 0.8) / 2]
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_an_index_is_written_whole_or_not_at_all(data, embedding, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    (tmp_path / "config.json").write_text("{}")
+    made.write_reference(tmp_path, made.build_reference(data, embedding))
+    before = (tmp_path / REFERENCE).read_bytes()
+
+    def full(path, contents):
+        with path.open("wb") as file:
+            file.write(contents[:100])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        made.write_reference(tmp_path, made.build_reference(data, embedding, hold_out=1))
+    assert (tmp_path / REFERENCE).read_bytes() == before
