@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from olfactory_transformer.cli.train import DataOption, EpochsOption, SeedOption, read_labelled, ready
+from olfactory_transformer.cli.train import (
+    DataOption,
+    EpochsOption,
+    SeedOption,
+    TrunkOption,
+    read_labelled,
+    ready,
+)
 
 PARTS = (*(f"fold-{k}" for k in range(5)), "all")
 
@@ -24,13 +31,7 @@ def teach(
     size: Annotated[
         int | None, typer.Option("--size", min=1, help="Structures to label. [default: 12000]")
     ] = None,
-    networks: Annotated[
-        Path | None,
-        typer.Option(
-            "--networks",
-            help="Folder of finished runs on the labels alone, fold-0 ... fold-4 and all, that teach words, too.",
-        ),
-    ] = None,
+    trunk: TrunkOption = None,
     parts: Annotated[
         list[str] | None,
         typer.Option("--part", help="fold-0 (without that fold) ... fold-4, or all. [default: each of them]"),
@@ -52,28 +53,34 @@ def teach(
 
     import numpy as np
 
+    from olfactory_transformer.core.errors import DataError
     from olfactory_transformer.train import teacher
-    from olfactory_transformer.train.distil import SoftLabels, soft_labels
-    from olfactory_transformer.train.features import read_features
+    from olfactory_transformer.train.distil import SoftLabels, digest, read_inputs, soft_labels
     from olfactory_transformer.train.figures import figures
-    from olfactory_transformer.train.finetune import model_config, read_run
     from olfactory_transformer.train.pool import SIZE, odorant_like
     from olfactory_transformer.train.structures import structure_smiles
 
     labelled = read_labelled(data)
     pool = odorant_like(structure_smiles(structures), labelled, size or SIZE, seed)
-    features = read_features([*labelled.smiles, *pool], out / "features.npz").table(len(labelled.smiles))
+    inputs = read_inputs(labelled, pool, trunk, out / "features.npz")
     config = replace(teacher.DEFAULTS, epochs=epochs or teacher.DEFAULTS.epochs, seed=seed)
+    made_from = digest(labelled, pool, config, trunk)
     for part in parts or PARTS:
         fold = None if part == "all" else int(part.removeprefix("fold-"))
         path = out / f"{part}.npz"
         if not path.is_file():
-            network = read_run(networks / part, model_config(labelled)) if networks else None
-            soft_labels(labelled, pool, features, out / part, fold, config, network).save(path)
-        for key, predicted in SoftLabels.load(path).held_out.items() if fold is not None else ():
+            soft_labels(labelled, pool, inputs, out / part, fold, config, made_from).save(path)
+        soft = SoftLabels.load(path)
+        if soft.made_from != made_from:
+            raise DataError(
+                f"{path}: made from other data, structures, networks or options; delete {out}, or name another"
+            )
+        if fold is None:
+            continue
+        for key, predicted in soft.held_out.items():
             kind, name = key.split("/")
             task = labelled.task(name)
-            rows = np.flatnonzero(labelled.fold[task.molecule] == fold)
+            rows = labelled.held_out(task, fold)
             scores = figures(name, task.columns, task.values[rows].astype(np.float32), predicted)
             said = ", ".join(f"{what} {value:.4f}" for what, value in scores.items())
             typer.echo(f"{part} {kind} {name}: {said}")

@@ -30,6 +30,8 @@ class ModelConfig:
         Size of the transformer.
     embedding : int
         Coordinates of the odour map.
+    dense : int
+        Width of the layer that reads embedding and fingerprint together.
     dropout : float
         While training.
     name, version : str
@@ -58,6 +60,7 @@ class ModelConfig:
     heads: int = 8
     feedforward: int = 384
     embedding: int = 256
+    dense: int = 512
     dropout: float = 0.1
     name: str = "unnamed"
     version: str = "0"

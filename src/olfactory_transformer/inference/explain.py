@@ -9,19 +9,24 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION
 from olfactory_transformer.core.errors import UnknownWord, shown
+from olfactory_transformer.inference.statements import log_odds
+from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.tokenizer import MoleculeTokens
 from olfactory_transformer.molecules import Molecule
 
 if TYPE_CHECKING:
     from olfactory_transformer.inference.predictor import ScentPredictor
 
+_FAR = 255
+_BONDS_APART = np.array([_FAR if (d := voc.bonds_apart(name)) is None else d for name in voc.RELATIONS])
+
 METHOD = (
-    "An atom's contribution is what the word's log odds lose when the atom alone is taken out of the input, all "
-    "else as it was. Contributions do not add up, and of two atoms of which one would do, neither gets much."
+    "An atom's contribution is what the word's log odds lose when the atom, with the substructures it is part of, is "
+    "taken out of the input, all else as it was. Contributions do not add up, and of two atoms of which one would do, "
+    "neither gets much."
 )
 
 
@@ -118,16 +123,6 @@ def explain(predictor: ScentPredictor, molecule: Molecule, word: str | None = No
     )
 
 
-def log_odds(chances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return log(p / (1 - p)), finite for any probability.
-
-    >>> print(log_odds(np.array([0.5, 0.75, 1.0])).round(2))
-    [ 0.    1.1  27.63]
-    """
-    inside = chances.clip(1e-12, 1 - 1e-12)
-    return np.asarray(np.log(inside) - np.log1p(-inside), np.float64)
-
-
 def smiles_order(molecule: Molecule) -> list[int]:
     """Return indices of the atoms of `molecule.rdmol`, in the order that its canonical SMILES names them.
 
@@ -143,6 +138,8 @@ def smiles_order(molecule: Molecule) -> list[int]:
 def select(tokens: MoleculeTokens, atoms: Sequence[int]) -> MoleculeTokens:
     """Return the tokens of some atoms, in the order given; they keep what they say of atoms left out.
 
+    Substructures that any atom left out is part of go with it.
+
     >>> from olfactory_transformer.model.tokenizer import MoleculeTokenizer
     >>> from olfactory_transformer.molecules import read_molecule
     >>> some = select(MoleculeTokenizer()(read_molecule("CCO")), [2, 0])
@@ -150,7 +147,12 @@ def select(tokens: MoleculeTokens, atoms: Sequence[int]) -> MoleculeTokens:
     ((2, 7), (2, 2))
     """
     at = np.array(atoms, np.int64)
-    return MoleculeTokens(tokens.atoms[at], tokens.relations[np.ix_(at, at)], tokens.unknown)
+    place = np.full(len(tokens), len(tokens))  # where each atom goes; beyond the end: nowhere
+    place[at] = np.arange(len(at))
+    bits, centre, radius = tokens.environments.astype(np.int64).T
+    whole = ~((_BONDS_APART[tokens.relations[centre]] <= radius[:, None]) & (place == len(tokens))).any(1)
+    environments = np.stack([bits, place[centre], radius], 1)[whole].astype(np.uint16)
+    return MoleculeTokens(tokens.atoms[at], tokens.relations[np.ix_(at, at)], environments, tokens.unknown)
 
 
 def without(tokens: MoleculeTokens, atoms: Sequence[int]) -> MoleculeTokens:

@@ -17,7 +17,7 @@ from olfactory_transformer.model.tokenizer import MoleculeTokens, collate
 Floats = npt.NDArray[np.float32]
 # Molecules are padded to these lengths: few shapes, so that the memory ONNX Runtime keeps for each stays small.
 LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 200)
-_INPUTS = ("atoms", "relations", "log_dilution")
+_INPUTS = ("atoms", "relations", "fingerprint", "log_dilution")
 _LARGEST_BATCH = 128
 _PAIRS = 400_000  # B x N x N; the attention bias takes 200 bytes a pair
 
@@ -113,7 +113,10 @@ class OnnxRuntime:
             raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
         inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name.removeprefix("out_") for value in self._session.get_outputs()]
-        if inputs != [*_INPUTS] or not _ALWAYS <= set(self._outputs) <= set(_FIELDS):
+        self._inputs = [name for name in _INPUTS if name in inputs]
+        # A model before 1.2.0 sees no fingerprint.
+        known = inputs == self._inputs and {*_INPUTS} - {"fingerprint"} <= {*inputs}
+        if not known or not _ALWAYS <= set(self._outputs) <= set(_FIELDS):
             found = ", ".join([*inputs, *self._outputs])[:200]
             raise ModelForeign(f"{path}: a graph of {found}; expected one by save_pretrained")
 
@@ -143,9 +146,10 @@ class OnnxRuntime:
             inputs = {
                 "atoms": batch.atoms,
                 "relations": batch.relations,
+                "fingerprint": batch.fingerprint,
                 "log_dilution": log_dilutions[members].astype(np.float32),
             }
-            parts.append(self._session.run(None, inputs))
+            parts.append(self._session.run(None, {name: inputs[name] for name in self._inputs}))
             order += members
         found = {
             name: np.zeros((len(tokens), width), np.float32)

@@ -14,7 +14,7 @@ from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.transformer import Outputs
 
 OPSET = 18
-INPUTS = ("atoms", "relations", "log_dilution")
+INPUTS = ("atoms", "relations", "fingerprint", "log_dilution")
 # The prefix keeps them apart from the graph's own names: the exporter calls a value "embedding", too.
 OUTPUTS = tuple(f"out_{name}" for name in Outputs._fields)
 
@@ -22,20 +22,22 @@ OUTPUTS = tuple(f"out_{name}" for name in Outputs._fields)
 def export_onnx(model: nn.Module, path: str | Path) -> None:
     """Write `model` as ONNX with free batch and atom dimensions.
 
-    Inputs: `atoms` uint8 (B, N, F), `relations` uint8 (B, N, N), `log_dilution` float (B,). Outputs: the fields
-    of `Outputs`, named `out_` and the field.
+    Inputs: `atoms` uint8 (B, N, F), `relations` uint8 (B, N, N), `fingerprint` uint8 (B, 2048), `log_dilution`
+    float (B,). Outputs: the fields of `Outputs`, named `out_` and the field.
     """
     network = copy.deepcopy(model).cpu().eval()
     features = len(voc.ATOM_FEATURES)
     example = (
         torch.full((3, 5, features), 2, dtype=torch.uint8),
         torch.ones((3, 5, 5), dtype=torch.uint8),
+        torch.ones((3, voc.FINGERPRINT_BITS), dtype=torch.uint8),
         torch.full((3,), -3.0),
     )
     batch, atoms = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("atoms", min=1, max=4096)
     shapes = {
         "atoms": {0: batch, 1: atoms},
         "relations": {0: batch, 1: atoms, 2: atoms},
+        "fingerprint": {0: batch},
         "log_dilution": {0: batch},
     }
     with warnings.catch_warnings(), torch.no_grad():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
 
 from olfactory_transformer.core.errors import ModelForeign
 from olfactory_transformer.model import vocabulary as voc
@@ -31,12 +32,16 @@ class MoleculeTokens:
         A row an atom, a column a feature (element, degree, charge, hydrogens, hybridisation, ring, stereo).
     relations : ndarray of uint8, shape (N, N)
         What atom i is to atom j: a kind of bond or a number of bonds. Symmetric.
+    environments : ndarray of uint16, shape (K, 3)
+        The substructures of the Morgan fingerprint, one a row: its place in the fingerprint, the atom at its centre,
+        and how many bonds it reaches from there.
     unknown : int
         How many atom features had a value that the vocabulary does not know.
     """
 
     atoms: Codes
     relations: Codes
+    environments: npt.NDArray[np.uint16]
     unknown: int = 0
 
     def __len__(self) -> int:
@@ -51,10 +56,13 @@ class TokenBatch:
     ----------
     atoms : ndarray of uint8, shape (B, N, F)
     relations : ndarray of uint8, shape (B, N, N)
+    fingerprint : ndarray of uint8, shape (B, 2048)
+        Counts of substructures; 255 for more.
     """
 
     atoms: Codes
     relations: Codes
+    fingerprint: Codes
 
 
 def collate(tokens: Sequence[MoleculeTokens], length: int | None = None) -> TokenBatch:
@@ -65,17 +73,20 @@ def collate(tokens: Sequence[MoleculeTokens], length: int | None = None) -> Toke
     >>> from olfactory_transformer.molecules import read_molecule
     >>> tokenizer = MoleculeTokenizer()
     >>> batch = collate([tokenizer(read_molecule(smiles)) for smiles in ("CCO", "C")])
-    >>> batch.atoms.shape, batch.relations.shape
-    ((2, 3, 7), (2, 3, 3))
+    >>> batch.atoms.shape, batch.relations.shape, batch.fingerprint.shape
+    ((2, 3, 7), (2, 3, 3), (2, 2048))
     """
     size = length or max(len(t) for t in tokens)
     atoms = np.zeros((len(tokens), size, len(voc.ATOM_FEATURES)), np.uint8)
     relations = np.zeros((len(tokens), size, size), np.uint8)
+    fingerprint = np.zeros((len(tokens), voc.FINGERPRINT_BITS), np.uint8)
     for row, t in enumerate(tokens):
         n = len(t)
         atoms[row, :n] = t.atoms
         relations[row, :n, :n] = t.relations
-    return TokenBatch(atoms, relations)
+        places, counts = np.unique(t.environments[:, 0], return_counts=True)
+        fingerprint[row, places] = counts.clip(0, 255)
+    return TokenBatch(atoms, relations, fingerprint)
 
 
 class MoleculeTokenizer:
@@ -88,8 +99,8 @@ class MoleculeTokenizer:
     --------
     >>> from olfactory_transformer.molecules import read_molecule
     >>> tokens = MoleculeTokenizer()(read_molecule("CCO"))
-    >>> tokens.atoms.shape, tokens.relations.shape, tokens.unknown
-    ((3, 7), (3, 3), 0)
+    >>> tokens.atoms.shape, tokens.relations.shape, tokens.environments.shape, tokens.unknown
+    ((3, 7), (3, 3), (6, 3), 0)
     """
 
     def __init__(self) -> None:
@@ -100,6 +111,9 @@ class MoleculeTokenizer:
             for name, values in voc.ATOM_FEATURES.items()
         }
         self._unknown = {name: offsets[name] + len(values) for name, values in voc.ATOM_FEATURES.items()}
+        self._morgan = rdFingerprintGenerator.GetMorganGenerator(
+            radius=voc.FINGERPRINT_RADIUS, fpSize=voc.FINGERPRINT_BITS
+        )
         hybridisation = self._atom["hybridisation"]
         self._hybridisation = {
             kind: hybridisation.get(name, self._unknown["hybridisation"])
@@ -126,7 +140,18 @@ class MoleculeTokenizer:
         mol = molecule.rdmol
         rings = mol.GetRingInfo().AtomRings()
         atoms, unknown = self._atoms(mol, rings)
-        return MoleculeTokens(atoms, self._relations(mol, rings), unknown)
+        return MoleculeTokens(atoms, self._relations(mol, rings), self._environments(mol), unknown)
+
+    def _environments(self, mol: Chem.Mol) -> npt.NDArray[np.uint16]:
+        found = rdFingerprintGenerator.AdditionalOutput()
+        found.CollectBitInfoMap()
+        self._morgan.GetCountFingerprint(mol, additionalOutput=found)
+        rows = [
+            (place, centre, radius)
+            for place, where in found.GetBitInfoMap().items()
+            for centre, radius in where
+        ]
+        return np.array(rows, np.uint16).reshape(-1, 3)
 
     def _atoms(self, mol: Chem.Mol, rings: Sequence[Sequence[int]]) -> tuple[Codes, int]:
         smallest: dict[int, int] = {}

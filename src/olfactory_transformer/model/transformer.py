@@ -1,8 +1,11 @@
-"""The whole network: a transformer over atoms, with the structure of the molecule in its attention.
+"""The whole network: a transformer over atoms, with the structure of the molecule in its attention, then heads.
 
 Every atom is a token; a readout token gathers the molecule. What atom i is to atom j (a kind of bond, or how many
 bonds apart) adds a learned bias to their attention, one a head and layer, as in Graphormer (Ying et al. 2021,
 arXiv:2106.05234), so no positions are needed and the order of the atoms does not matter.
+
+What the transformer makes of the molecule, the embedding, is read together with counts of its substructures (Morgan,
+radius 2), which say exactly which known molecules it resembles; then comes one layer a task.
 
 Shapes: B molecules, N atoms (padded), T = N + 1 tokens, F atom features, H heads, L layers, D width, E embedding.
 """
@@ -62,6 +65,8 @@ class Outputs(NamedTuple):
 
 
 HEADS = Outputs._fields[1:]
+# Dense layer -> the heads on it. Words have one of their own: beside the numbers they are learned worse.
+READERS = {"words": ("words", "isomeric"), "numbers": HEADS[2:]}
 
 
 class Attention(nn.Module):
@@ -105,24 +110,13 @@ class Layer(nn.Module):
         return x
 
 
-class OlfactoryTransformer(nn.Module):
-    """A molecule's tokens in, its smell out.
+class Encoder(nn.Module):
+    """The transformer: a molecule's tokens in, its embedding out.
 
     Parameters
     ----------
     config : ModelConfig
-        Size and outputs.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from olfactory_transformer.core.config import ModelConfig
-    >>> model = OlfactoryTransformer(ModelConfig(words=("fruity", "green"), ratings=("intensity",))).eval()
-    >>> atoms = torch.full((2, 3, 7), 2, dtype=torch.uint8)
-    >>> relations = torch.ones((2, 3, 3), dtype=torch.uint8)
-    >>> out = model(atoms, relations, torch.tensor([-3.0, -3.0]))
-    >>> tuple(out.words.shape), tuple(out.embedding.shape)
-    ((2, 2), (2, 256))
+        Its size.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -136,18 +130,10 @@ class OlfactoryTransformer(nn.Module):
         self.norm = nn.LayerNorm(D)
         self.to_embedding = nn.Linear(2 * D, E)
         self.norm_embedding = nn.LayerNorm(E)
-        self.words = BinaryHead(E, len(config.words), config.dropout)
-        self.isomeric = BinaryHead(E, len(config.isomeric), config.dropout)
-        self.ratings = DilutionHead(E, len(config.ratings), config.dropout)
-        self.profile = DilutionHead(E, len(config.profile), config.dropout)
-        self.atlas = RegressionHead(E, len(config.atlas), config.dropout)
-        self.threshold = RegressionHead(E, 1, config.dropout)
-        self.odorless = BinaryHead(E, 1, config.dropout)
-        self.volatility = RegressionHead(E, 2, config.dropout)
         nn.init.normal_(self.atom_embedding.weight, std=0.2)
         nn.init.zeros_(self.relation_bias.weight)
 
-    def encode(self, atoms: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, atoms: Tensor, relations: Tensor) -> tuple[Tensor, Tensor]:
         """Return the molecules' coordinates and the atoms' states.
 
         Parameters
@@ -190,28 +176,71 @@ class OlfactoryTransformer(nn.Module):
         first = torch.cat([torch.full_like(there[:, :1], code["readout"]), there * code["readout>atom"]], 1)
         return torch.cat([first[:, None, :], torch.cat([column, relations], 2)], 1)
 
-    def forward(self, atoms: Tensor, relations: Tensor, log_dilution: Tensor) -> Outputs:
+
+class OlfactoryTransformer(nn.Module):
+    """A molecule's tokens and fingerprint in, its smell out.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Size and outputs.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from olfactory_transformer.core.config import ModelConfig
+    >>> model = OlfactoryTransformer(ModelConfig(words=("fruity", "green"), ratings=("intensity",))).eval()
+    >>> atoms = torch.full((2, 3, 7), 2, dtype=torch.uint8)
+    >>> relations = torch.ones((2, 3, 3), dtype=torch.uint8)
+    >>> fingerprint = torch.zeros((2, 2048), dtype=torch.uint8)
+    >>> out = model(atoms, relations, fingerprint, torch.tensor([-3.0, -3.0]))
+    >>> tuple(out.words.shape), tuple(out.embedding.shape)
+    ((2, 2), (2, 256))
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        inputs = config.embedding + voc.FINGERPRINT_BITS
+        self.dense = nn.ModuleDict({name: nn.Linear(inputs, config.dense) for name in READERS})
+        self.heads = nn.ModuleDict(
+            {
+                "words": self._head(BinaryHead, len(config.words)),
+                "isomeric": self._head(BinaryHead, len(config.isomeric)),
+                "ratings": self._head(DilutionHead, len(config.ratings)),
+                "profile": self._head(DilutionHead, len(config.profile)),
+                "atlas": self._head(RegressionHead, len(config.atlas)),
+                "threshold": self._head(RegressionHead, 1),
+                "odorless": self._head(BinaryHead, 1),
+                "volatility": self._head(RegressionHead, 2),
+            }
+        )
+
+    def _head(self, kind: type[BinaryHead | RegressionHead], columns: int) -> nn.Module:
+        return kind(self.config.dense, columns, self.config.dropout, deep=False)
+
+    def forward(self, atoms: Tensor, relations: Tensor, fingerprint: Tensor, log_dilution: Tensor) -> Outputs:
         """Predict B molecules, each at a dilution.
 
         Parameters
         ----------
         atoms : Tensor of uint8, (B, N, F)
         relations : Tensor of uint8, (B, N, N)
+        fingerprint : Tensor of uint8, (B, 2048)
         log_dilution : Tensor of float, (B,)
             log10 of the volume fraction, for the ratings and the profile alone.
         """
-        embedding, _ = self.encode(atoms, relations)
-        return Outputs(
-            embedding,
-            self.words(embedding),
-            self.isomeric(embedding),
-            self.ratings(embedding, log_dilution),
-            self.profile(embedding, log_dilution),
-            self.atlas(embedding),
-            self.threshold(embedding),
-            self.odorless(embedding),
-            self.volatility(embedding),
-        )
+        embedding, _ = self.encoder(atoms, relations)
+        counts = torch.log(fingerprint.float() + 1.0)
+        inputs = torch.cat([embedding, counts], -1)
+        found = {"embedding": embedding}
+        for reader, names in READERS.items():
+            joint = F.gelu(self.dense[reader](inputs))  # (B, dense)
+            for name in names:
+                head = self.heads[name]
+                found[name] = head(joint, log_dilution) if isinstance(head, DilutionHead) else head(joint)
+        return Outputs(**found)
 
     @classmethod
     def from_pretrained(cls, model: str | Path) -> OlfactoryTransformer:

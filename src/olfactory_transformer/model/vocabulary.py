@@ -43,6 +43,21 @@ RELATIONS: tuple[str, ...] = (
     "atom>readout",
     "readout",
 )
+# Counts of substructures (Morgan, radius 2) are folded to so many numbers.
+FINGERPRINT_BITS, FINGERPRINT_RADIUS = 2048, 2
+
+
+def bonds_apart(relation: str) -> int | None:
+    """Return how many bonds lie between two atoms by their relation; None where it does not say.
+
+    >>> [bonds_apart(r) for r in ("self", "DOUBLE:E", "distance:3:ring", "far")]
+    [0, 1, 3, None]
+    """
+    if relation.startswith("distance:"):
+        return int(relation.split(":")[1])
+    if relation.split(":")[0] in BOND_TYPES:
+        return 1
+    return 0 if relation == "self" else None
 
 
 def atom_offsets() -> dict[str, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,17 @@ import numpy.typing as npt
 from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.inference.statements import sigmoid
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
-from olfactory_transformer.model.transformer import OlfactoryTransformer
 from olfactory_transformer.molecules import read_molecule
-from olfactory_transformer.train.finetune import predict
-from olfactory_transformer.train.fit import FitConfig
+from olfactory_transformer.train.dense import DenseConfig
+from olfactory_transformer.train.features import read_features
+from olfactory_transformer.train.finetune import embeddings, model_config, new_encoder
 from olfactory_transformer.train.read import FOLDS
 from olfactory_transformer.train.structures import BROKEN_ARCHIVE
 from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
-from olfactory_transformer.train.teacher import DEFAULTS, teach
+from olfactory_transformer.train.teacher import DEFAULTS, NETWORKS, Inputs, teach
 
 # Dilutions the teachers are asked at (log10 of the volume fraction), as the training files have them.
 _LOG_DILUTIONS = {"ratings": (-1.0, -2.0, -3.0, -5.0), "profile": (-0.4, -1.0, -2.0, -3.0)}
-FeatureTable = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,14 +40,17 @@ class SoftLabels:
     log_dilution : dict of str to ndarray (P,)
         For tasks at a dilution.
     held_out : dict of str to ndarray (R, C)
-        "networks/TASK", "trees/TASK", "transformer/TASK" and "blend/TASK" -> logits or numbers for held-out rows,
+        "networks/TASK", "trees/TASK" and "blend/TASK" -> logits or numbers for held-out rows,
         in its order; to score the teachers by.
+    made_from : str
+        What they were made from (see `digest`).
     """
 
     smiles: list[str]
     values: dict[str, npt.NDArray[np.float32]]
     log_dilution: dict[str, npt.NDArray[np.float32]]
     held_out: dict[str, npt.NDArray[np.float32]]
+    made_from: str = ""
 
     def save(self, path: Path) -> None:
         """Write a NumPy archive, whole or not at all."""
@@ -56,7 +60,9 @@ class SoftLabels:
         }
         arrays |= {f"log_dilution/{name}": column for name, column in self.log_dilution.items()}
         arrays |= {f"held_out/{name}": table for name, table in self.held_out.items()}
-        np.savez_compressed(temporary, smiles=np.array(self.smiles), **arrays)
+        np.savez_compressed(
+            temporary, smiles=np.array(self.smiles), made_from=np.array(self.made_from), **arrays
+        )
         temporary.replace(path)
 
     @classmethod
@@ -70,10 +76,11 @@ class SoftLabels:
                     "held_out": {},
                 }
                 for key in stored.files:
-                    if key != "smiles":
+                    if "/" in key:
                         group, name = key.split("/", 1)
                         found[group][name] = stored[key].astype(np.float32)
-                return cls([str(s) for s in stored["smiles"]], **found)
+                smiles, made_from = [str(s) for s in stored["smiles"]], str(stored["made_from"])
+                return cls(smiles, made_from=made_from, **found)
         except BROKEN_ARCHIVE as error:
             raise DataError(f"{path}: not soft labels written by `olfactory teach` ({error})") from None
 
@@ -107,14 +114,45 @@ def with_structures(data: TrainingSet, smiles: Sequence[str]) -> TrainingSet:
     return replace(data, smiles=[*data.smiles, *smiles], tokens=data.tokens + tokens, fold=fold)
 
 
+def read_inputs(data: TrainingSet, pool: Sequence[str], trunk: Path | None, cache: Path) -> Inputs:
+    """Return what teachers see of the molecules of `data`, then of the pool.
+
+    Parameters
+    ----------
+    trunk : Path or None
+        From `pretrain`; None: no embedding.
+    cache : Path
+        Where the descriptors are kept (see `read_features`).
+    """
+    known = len(data.smiles)
+    descriptors = read_features([*data.smiles, *pool], cache).table(known)
+    if trunk is None:
+        return Inputs(descriptors, np.zeros((len(descriptors), 0), np.float32))
+    network = new_encoder(model_config(data), trunk, seed=0)
+    embedding = embeddings(network, with_structures(data, pool), np.arange(len(descriptors)))
+    return Inputs(descriptors, (embedding - embedding.mean(0)) / (embedding.std(0) + 1e-6))
+
+
+def digest(data: TrainingSet, pool: Sequence[str], config: DenseConfig, trunk: Path | None) -> str:
+    """Return a hash of all that soft labels are made from: labels, folds, structures, settings and trunk."""
+    found = hashlib.sha256(json.dumps([data.smiles, list(pool), asdict(config), NETWORKS]).encode())
+    found.update(data.fold.tobytes())
+    for task in data.tasks:
+        found.update(json.dumps([task.name, task.kind, task.columns, task.weight]).encode())
+        for array in (task.molecule, task.values, task.log_dilution):
+            found.update(b"" if array is None else array.tobytes())
+    found.update(b"" if trunk is None else trunk.read_bytes())
+    return found.hexdigest()
+
+
 def soft_labels(
     data: TrainingSet,
     pool: Sequence[str],
-    features: FeatureTable,
+    inputs: Inputs,
     folder: Path,
     held_out: int | None,
-    config: FitConfig = DEFAULTS,
-    transformer: OlfactoryTransformer | None = None,
+    config: DenseConfig = DEFAULTS,
+    made_from: str = "",
 ) -> SoftLabels:
     """Train teachers on all folds but one and let them label the pool.
 
@@ -122,27 +160,23 @@ def soft_labels(
     ----------
     data : TrainingSet
     pool : sequence of str, P of them
-    features : ndarray of float32, (M + P, F)
+    inputs : Inputs
         Of the molecules of `data`, then of the pool.
     folder : Path
-        Of the teachers' runs.
+        Of the teachers.
     held_out : int or None
         Fold no label of which is learned from.
-    transformer : OlfactoryTransformer or None
-        Trained on the labels of the same folds; it teaches words, too.
+    made_from : str
+        Written beside the answers.
     """
     fold = FOLDS if held_out is None else held_out
     rng = np.random.default_rng(config.seed)
     asked, rows = [], {}
     for task in map(data.task, MODEL_TASKS):
-        rows[task.name] = np.flatnonzero(data.fold[task.molecule] == fold)
+        rows[task.name] = data.held_out(task, fold)
         asked.append(_asked(task, rows[task.name], len(data.smiles), len(pool), rng))
     taught = replace(config, seed=config.seed * (FOLDS + 1) + fold)
-    answers = teach(data, features, np.flatnonzero(data.fold != fold), asked, folder, taught)
-    if transformer is not None:
-        words = next(task for task in asked if task.name == "words")
-        said = predict(transformer, with_structures(data, pool), words.molecule)["words"]
-        answers = replace(answers, transformer={"words": said})
+    answers = teach(data, inputs, np.flatnonzero(data.fold != fold), asked, folder, taught)
     values: dict[str, npt.NDArray[np.float32]] = {}
     dilutions: dict[str, npt.NDArray[np.float32]] = {}
     scored: dict[str, npt.NDArray[np.float32]] = {}
@@ -156,13 +190,12 @@ def soft_labels(
         kinds = {
             "networks": answers.networks,
             "trees": answers.trees,
-            "transformer": answers.transformer,
             "blend": {task.name: blend},
         }
         scored |= {
             f"{k}/{task.name}": found[task.name][:first] for k, found in kinds.items() if task.name in found
         }
-    return SoftLabels(list(pool), values, dilutions, scored)
+    return SoftLabels(list(pool), values, dilutions, scored, made_from)
 
 
 def _asked(task: Task, rows: npt.NDArray[np.int64], known: int, size: int, rng: np.random.Generator) -> Task:

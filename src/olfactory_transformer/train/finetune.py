@@ -9,23 +9,28 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.core.errors import DataError
-from olfactory_transformer.model.tokenizer import collate
-from olfactory_transformer.model.transformer import HEADS, OlfactoryTransformer
+from olfactory_transformer.model.tokenizer import TokenBatch, collate
+from olfactory_transformer.model.transformer import Encoder, OlfactoryTransformer
 from olfactory_transformer.train.decisions import Decisions
-from olfactory_transformer.train.fit import STATE, FitConfig, Fitted, Molecules, Run
+from olfactory_transformer.train.fit import FitConfig, Fitted, Molecules, Run
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.metrics import label_scores
-from olfactory_transformer.train.state import load_state
-from olfactory_transformer.train.tasks import TrainingSet
+from olfactory_transformer.train.readout import DEFAULTS as READOUT
+from olfactory_transformer.train.readout import STUDENT as READOUT_STUDENT
+from olfactory_transformer.train.readout import fit_readout
+from olfactory_transformer.train.state import load_state, save_state
+from olfactory_transformer.train.tasks import MODEL_TASKS, TrainingSet
 
 Floats = npt.NDArray[np.float32]
 DEFAULTS = FitConfig(epochs=25, batch_size=64, learning_rate=5e-4, weight_decay=0.05, ema=0.995)
 # With soft labels there is more to learn from, so more steps an epoch, and less need of dropout.
 STUDENT = FitConfig(epochs=10, batch_size=64, learning_rate=8e-4, weight_decay=0.05, ema=0.998)
 _DROPOUT, _STUDENT_DROPOUT = 0.2, 0.1
+NETWORK = "network.safetensors"
 
 
 def recipe(student: bool) -> tuple[FitConfig, float]:
@@ -49,45 +54,36 @@ def model_config(
     )
 
 
-def new_model(config: ModelConfig, trunk: Path | None, seed: int) -> OlfactoryTransformer:
-    """Return a network with fresh heads on a pre-trained trunk (None: all of it fresh)."""
+def new_encoder(config: ModelConfig, trunk: Path | None, seed: int) -> Encoder:
+    """Return a pre-trained encoder (None: a fresh one)."""
     torch.manual_seed(seed)
-    model = OlfactoryTransformer(config)
+    encoder = Encoder(config)
     if trunk is not None:
         groups, values = load_state(trunk, "a trunk written by `olfactory pretrain`")
         if (values.get("width"), values.get("layers")) != (config.width, config.layers):
             raise DataError(f"{trunk}: a trunk of width {values.get('width')}, expected {config.width}")
-        missing, unexpected = model.load_state_dict(groups["trunk"], strict=False)
-        if any(name.split(".")[0] not in HEADS for name in (*missing, *unexpected)):
-            raise DataError(f"{trunk}: not a trunk of this network")
-    return model
+        try:
+            encoder.load_state_dict(groups["trunk"])
+        except (KeyError, RuntimeError):
+            raise DataError(f"{trunk}: not a trunk of this network") from None
+    return encoder
 
 
 def read_run(folder: Path, config: ModelConfig) -> OlfactoryTransformer:
-    """Return the network that a finished run left in its folder; heads that it did not train stay fresh.
+    """Return the network that a finished run left in its folder.
 
     Raises
     ------
     DataError
-        No state of a finished run is there, or it is of another network.
+        No finished run is there, or it is of another network.
     """
-    path = folder / STATE
-    groups, values = load_state(path, "the state of a run of `olfactory train` or `cross-validate`")
-    done, of = values["epoch"], values["config"]["epochs"]
-    if done < of and not values["config"]["patience"]:
-        raise DataError(f"{path}: {done} epochs of {of} done, expected a finished run")
-    weights = {
-        name.removeprefix("model."): tensor
-        for name, tensor in groups.get("average", {}).items()
-        if name.startswith("model.")
-    }
+    path = folder / NETWORK
+    groups, _ = load_state(path, "the network of a finished run of `olfactory train` or `cross-validate`")
     model = OlfactoryTransformer(config)
     try:
-        missing, _ = model.load_state_dict(weights, strict=False)
+        model.load_state_dict(groups.get("network", {}))
     except RuntimeError as error:
         raise DataError(f"{path}: of another network ({' '.join(str(error).split())[:200]})") from None
-    if any(name.split(".")[0] not in HEADS or name.startswith("words.") for name in missing):
-        raise DataError(f"{path}: not the state of a network that names words")
     return model.eval()
 
 
@@ -119,11 +115,10 @@ def finetune(
     score_epochs : bool
         Log the held-out macro AUROC after each epoch.
     """
-    learner = Learner(new_model(model, trunk, config.seed), data.tasks, masked=False)
+    learner = Learner(new_encoder(model, trunk, config.seed), data.tasks, masked=False)
     molecules = np.flatnonzero(data.fold != hold_out) if hold_out is not None else np.arange(len(data.smiles))
-    if (
-        data.fold < 0
-    ).any():  # beside many structures with soft labels, those with real ones come twice an epoch
+    student = bool((data.fold < 0).any())
+    if student:  # beside many structures with soft labels, those with real ones come twice an epoch
         molecules = np.concatenate([molecules, molecules[data.fold[molecules] >= 0]])
     learner.set_statistics(data.tasks, molecules)
     run = Run(learner, config, folder)
@@ -134,18 +129,39 @@ def finetune(
         else None
     )
     fitted = run.fit(data, molecules, validate)
-    return learner.model.eval(), fitted
+    network = OlfactoryTransformer(model).to(run.device)
+    network.encoder.load_state_dict(learner.encoder.state_dict())
+    embedding = embeddings(network.encoder, data, np.arange(len(data.smiles)))
+    readout = replace(READOUT_STUDENT if student else READOUT, seed=config.seed)
+    fit_readout(network, embedding, data, molecules, folder, readout)
+    save_state(folder / NETWORK, {"network": network.state_dict()}, asdict(config))
+    return network.eval(), fitted
 
 
 def _validator(learner: Learner, data: TrainingSet, fold: int) -> Callable[[], float]:
+    """Return what scores the encoder by the head that it is trained with."""
     task = data.task("words")
-    rows = np.flatnonzero(data.fold[task.molecule] == fold)
+    rows = data.held_out(task, fold)
 
     def macro_auroc() -> float:
-        outputs = predict(learner.model, data, task.molecule[rows])
-        return label_scores(task.columns, task.values[rows], outputs["words"], samples=0).macro_auroc.value
+        embedding = embeddings(learner.encoder, data, task.molecule[rows])
+        with torch.inference_mode():
+            logits = learner.head("words")(torch.from_numpy(embedding).to(learner.encoder.readout.device))
+        scores = label_scores(task.columns, task.values[rows], logits.cpu().numpy(), samples=0)
+        return scores.macro_auroc.value
 
     return macro_auroc
+
+
+def embeddings(encoder: Encoder, data: TrainingSet, molecules: Molecules) -> Floats:
+    """Return the embedding of some molecules of `data`, (R, E), in their order."""
+
+    def run(batch: TokenBatch, _: Molecules) -> dict[str, Tensor]:
+        device = encoder.readout.device
+        atoms, relations = (torch.from_numpy(a).to(device) for a in (batch.atoms, batch.relations))
+        return {"embedding": encoder(atoms, relations)[0]}
+
+    return _in_batches(encoder, data, molecules, run)["embedding"]
 
 
 def predict(
@@ -153,29 +169,53 @@ def predict(
     data: TrainingSet,
     molecules: Molecules,
     log_dilution: Floats | None = None,
-    batch: int = 256,
 ) -> dict[str, Floats]:
     """Return the network's outputs by name for some molecules of `data`, in their order."""
-    device = model.readout.device
+    device = model.encoder.readout.device
     dilution = np.full(len(molecules), -3.0, np.float32) if log_dilution is None else log_dilution
+
+    def run(batch: TokenBatch, places: Molecules) -> dict[str, Tensor]:
+        inputs = (batch.atoms, batch.relations, batch.fingerprint, dilution[places])
+        outputs = model(*(torch.from_numpy(array).to(device) for array in inputs))
+        return outputs._asdict()  # type: ignore[no-any-return]
+
+    return _in_batches(model, data, molecules, run)
+
+
+def _in_batches(
+    network: nn.Module,
+    data: TrainingSet,
+    molecules: Molecules,
+    run: Callable[[TokenBatch, Molecules], dict[str, Tensor]],
+    size: int = 256,
+) -> dict[str, Floats]:
+    """Run `network` over molecules in batches of similar length; `run` gets a batch and its places in `molecules`."""
     order = np.argsort([len(data.tokens[i]) for i in molecules], kind="stable")
     parts: dict[str, list[Floats]] = {}
-    was_training = model.training
-    model.eval()
+    was_training = network.training
+    network.eval()
     with torch.inference_mode():
-        for start in range(0, len(order), batch):
-            chosen = order[start : start + batch]
-            tokens = collate([data.tokens[i] for i in molecules[chosen]])
-            outputs = model(
-                torch.from_numpy(tokens.atoms).to(device),
-                torch.from_numpy(tokens.relations).to(device),
-                torch.from_numpy(dilution[chosen]).to(device),
-            )
-            for name, tensor in outputs._asdict().items():
+        for start in range(0, len(order), size):
+            places = order[start : start + size]
+            found = run(collate([data.tokens[i] for i in molecules[places]]), places)
+            for name, tensor in found.items():
                 parts.setdefault(name, []).append(tensor.float().cpu().numpy())
-    model.train(was_training)
+    network.train(was_training)
     back = np.argsort(order)
     return {name: np.concatenate(arrays)[back] for name, arrays in parts.items()}
+
+
+def held_out_predictions(model: OlfactoryTransformer, data: TrainingSet, fold: int) -> dict[str, Floats]:
+    """Return for each of `MODEL_TASKS` the network's predictions for the rows that a fold holds out, in their order.
+
+    Logits for yes/no labels; ratings and profiles at the row's own dilution.
+    """
+    found = {}
+    for task in map(data.task, MODEL_TASKS):
+        rows = data.held_out(task, fold)
+        dilution = None if task.log_dilution is None else task.log_dilution[rows]
+        found[task.name] = predict(model, data, task.molecule[rows], dilution)[task.name]
+    return found
 
 
 def with_decisions(model: OlfactoryTransformer, decisions: Decisions) -> None:

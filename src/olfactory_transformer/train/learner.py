@@ -1,7 +1,8 @@
-"""The network with all heads a run trains, and the loss over tasks with missing labels."""
+"""The network with all heads that a run trains it by, and the loss over tasks with missing labels."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,31 +14,31 @@ from torch.nn import functional as F
 from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.heads import BinaryHead, DilutionHead, RegressionHead
 from olfactory_transformer.model.tokenizer import collate
-from olfactory_transformer.model.transformer import OlfactoryTransformer
-from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
+from olfactory_transformer.model.transformer import Encoder
+from olfactory_transformer.train.tasks import Task, TrainingSet
 
 _HEADS = {"binary": BinaryHead, "regression": RegressionHead, "dilution": DilutionHead}
 _MASKED_SHARE = 0.15  # of a masked molecule's atoms
 _BINARY_CEILING = {"fingerprint": 3.0}  # counts up to this become soft labels 0-1
 
 
-def new_head(task: Task, inputs: int, dropout: float) -> nn.Module:
+def new_head(task: Task, inputs: int, dropout: float, *, deep: bool = True) -> nn.Module:
     """Return a fresh head for a task."""
-    return _HEADS[task.kind](inputs, len(task.columns), dropout)
+    return _HEADS[task.kind](inputs, len(task.columns), dropout, deep=deep)
 
 
-class MultiTask(nn.Module):
+class MultiTask(nn.Module, ABC):
     """Heads over an embedding, and the loss over tasks with missing labels; a subclass makes the embedding."""
 
+    @abstractmethod
     def head(self, name: str) -> nn.Module:
         """Return the head of a task."""
-        raise NotImplementedError
 
+    @abstractmethod
     def losses(
         self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float
     ) -> dict[str, Tensor]:
         """Return each task's weighted loss on a batch of molecules, (B,)."""
-        raise NotImplementedError
 
     def set_statistics(self, tasks: Sequence[Task], molecules: npt.NDArray[np.int64]) -> None:
         """Start every head at what is known without looking at a molecule.
@@ -100,24 +101,20 @@ class MultiTask(nn.Module):
 
 
 class Learner(MultiTask):
-    """The model and the auxiliary heads of one run."""
+    """An encoder, and heads to train it by."""
 
-    def __init__(self, model: OlfactoryTransformer, tasks: Sequence[Task], masked: bool) -> None:
+    def __init__(self, encoder: Encoder, tasks: Sequence[Task], masked: bool) -> None:
         super().__init__()
-        self.model = model
-        config = model.config
-        self.auxiliary = nn.ModuleDict(
-            {
-                task.name: new_head(task, config.embedding, config.dropout)
-                for task in tasks
-                if task.name not in MODEL_TASKS
-            }
+        self.encoder = encoder
+        config = encoder.config
+        self.heads = nn.ModuleDict(
+            {task.name: new_head(task, config.embedding, config.dropout) for task in tasks}
         )
         self.atoms = nn.Linear(config.width, voc.atom_codes()) if masked else None
 
     def head(self, name: str) -> nn.Module:
         """Return the head of a task."""
-        return getattr(self.model, name) if name in MODEL_TASKS else self.auxiliary[name]
+        return self.heads[name]
 
     def losses(
         self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float
@@ -130,7 +127,7 @@ class Learner(MultiTask):
         masked_share : float
             Share of the molecules of which some atoms are hidden; needs the atoms head.
         """
-        device = self.model.readout.device
+        device = self.encoder.readout.device
         batch = collate([data.tokens[i] for i in molecules])
         atoms = torch.from_numpy(batch.atoms).to(device)
         relations = torch.from_numpy(batch.relations).to(device)
@@ -143,7 +140,7 @@ class Learner(MultiTask):
                 & (atoms[..., 0] != voc.PAD)
             )
         shown = atoms if hidden is None else atoms.masked_fill(hidden[..., None], voc.MASK)
-        embedding, states = self.model.encode(shown, relations)
+        embedding, states = self.encoder(shown, relations)
         losses = self.task_losses(data.tasks, molecules, embedding)
         if hidden is not None and self.atoms is not None and bool(hidden.any()):
             losses["atoms"] = _atom_loss(self.atoms(states[hidden]), atoms[hidden].long())

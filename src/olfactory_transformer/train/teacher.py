@@ -8,73 +8,53 @@ that ships learns from those soft labels beside the real ones (Hinton et al. 201
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
 
-from olfactory_transformer.train.fit import FitConfig, Run
-from olfactory_transformer.train.learner import MultiTask, new_head
+from olfactory_transformer.train.dense import DenseConfig, trained
 from olfactory_transformer.train.tasks import Task, TrainingSet
 
 Floats = npt.NDArray[np.float32]
-DEFAULTS = FitConfig(epochs=30, batch_size=128, learning_rate=1e-3, weight_decay=0.01, ema=0.99)
-NETWORKS = 3
-_HIDDEN, _WIDTH = 1024, 512
-_DROPOUT, _INPUT_DROPOUT = 0.5, 0.2
+NETWORKS = 4
+_WIDTHS = (1024, 512)
 _ODDS_FLOOR = 0.003  # trees say 0 and 1
-# The share of the trees in the answer; elsewhere the networks answer alone, being better. Chosen on folds 0 and 1.
-_TREES_SHARE = {"words": 0.25, "isomeric": 0.25, "odorless": 0.5}
-_TRANSFORMER_SHARE = 1 / 3
+# The share of the trees in the answer, chosen on folds 0 and 1.
+_TREES_SHARE = {
+    "words": 0.35,
+    "isomeric": 0.35,
+    "ratings": 0.25,
+    "profile": 0.4,
+    "atlas": 0.25,
+    "threshold": 0.25,
+    "odorless": 0.5,
+}
 
 
-class DescriptorNetwork(MultiTask):
-    """Two dense layers over a molecule's features, then a head a task."""
+DEFAULTS = DenseConfig(epochs=30)
 
-    features: Tensor
 
-    def __init__(self, features: Floats, tasks: Sequence[Task]) -> None:
-        super().__init__()
-        self.register_buffer("features", torch.from_numpy(features), persistent=False)
-        self.body = nn.Sequential(
-            nn.Dropout(_INPUT_DROPOUT),
-            nn.Linear(features.shape[1], _HIDDEN),
-            nn.GELU(),
-            nn.Dropout(_DROPOUT),
-            nn.Linear(_HIDDEN, _WIDTH),
-            nn.GELU(),
-        )
-        self.heads = nn.ModuleDict({task.name: new_head(task, _WIDTH, _DROPOUT) for task in tasks})
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """What teachers see of M molecules.
 
-    def head(self, name: str) -> nn.Module:
-        """Return the head of a task."""
-        return self.heads[name]
+    Parameters
+    ----------
+    descriptors : ndarray of float32, (M, F)
+        Descriptors and counts (`Features.table`).
+    embedding : ndarray of float32, (M, E)
+        Of the pre-trained network before it has seen any smell, standardised.
+    """
 
-    def losses(
-        self, data: TrainingSet, molecules: npt.NDArray[np.int64], masked_share: float = 0.0
-    ) -> dict[str, Tensor]:
-        """Return each task's weighted loss on a batch of molecules, (B,)."""
-        return self.task_losses(
-            data.tasks,
-            molecules,
-            self.body(self.features[torch.from_numpy(molecules).to(self.features.device)]),
-        )
+    descriptors: Floats
+    embedding: Floats
 
-    @torch.inference_mode()
-    def answer(self, task: Task) -> Floats:
-        """Return the predictions for every row of a task, (R, C): logits, or numbers in the targets' units."""
-        self.eval()
-        device = self.features.device
-        embedding = self.body(self.features[torch.from_numpy(task.molecule).to(device)])
-        head = self.head(task.name)
-        if task.log_dilution is None:
-            found = head(embedding)
-        else:
-            found = head(embedding, torch.from_numpy(task.log_dilution).to(device))
-        return np.asarray(found.cpu().numpy(), np.float32)
+    def of(self, network: int) -> Floats:
+        """Return the inputs of a network by its number: every second one sees the embedding, so their errors differ."""
+        return np.hstack([self.embedding, self.descriptors]) if network % 2 else self.descriptors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,33 +64,27 @@ class Answers:
     Parameters
     ----------
     networks, trees : dict of str to ndarray (R, C)
-        The dense networks and the extra trees, on descriptors and fingerprints.
-    transformer : dict of str to ndarray (R, C)
-        A transformer trained on the labels alone, if there is one.
+        The dense networks and the extra trees.
     """
 
     networks: dict[str, Floats]
     trees: dict[str, Floats]
-    transformer: dict[str, Floats] = field(default_factory=dict)
 
     def blended(self, name: str) -> Floats:
-        """Return the weighted mean of all kinds, (R, C)."""
+        """Return the weighted mean of both kinds, (R, C)."""
         found = self.networks[name]
         if name in self.trees:
             found = found + _TREES_SHARE[name] * (self.trees[name] - found)
-        if name in self.transformer:
-            found = found + _TRANSFORMER_SHARE * (self.transformer[name] - found)
         return found
 
 
 def teach(
     data: TrainingSet,
-    features: Floats,
+    inputs: Inputs,
     molecules: npt.NDArray[np.int64],
     asked: Sequence[Task],
     folder: Path,
-    config: FitConfig = DEFAULTS,
-    networks: int = NETWORKS,
+    config: DenseConfig = DEFAULTS,
 ) -> Answers:
     """Train the teachers on some molecules and let them answer every row that is asked.
 
@@ -118,29 +92,31 @@ def teach(
     ----------
     data : TrainingSet
         With the labels.
-    features : ndarray of float32, (M, F)
+    inputs : Inputs
         Of the molecules of `data`, and of any others that are asked after.
     molecules : ndarray of int64
         Those of `data` whose labels may be learned from.
     asked : sequence of Task
         Rows to answer; their values do not matter.
     folder : Path
-        Of the networks' runs; a run that was killed goes on from its last epoch.
+        Where each network is kept once it is trained (a minute or two), for a run that was killed.
     """
     by_networks = {task.name: np.zeros((len(task.molecule), len(task.columns)), np.float32) for task in asked}
-    for number in range(networks):
-        seed = config.seed * networks + number
-        torch.manual_seed(seed)
-        network = DescriptorNetwork(features, data.tasks)
-        network.set_statistics(data.tasks, molecules)
-        run = Run(network, replace(config, seed=seed), folder / f"network-{number}")
-        run.resume()
-        run.fit(data, molecules)
+    for number in range(NETWORKS):
+        network = trained(
+            inputs.of(number),
+            data.tasks,
+            _WIDTHS,
+            data,
+            molecules,
+            folder / f"network-{number}.safetensors",
+            replace(config, seed=config.seed * NETWORKS + number),
+        )
         for task in asked:
-            by_networks[task.name] += network.answer(task) / networks
+            by_networks[task.name] += network.answer(task) / NETWORKS
     learned = {task.name: task for task in data.tasks}
     by_trees = {
-        task.name: _trees(learned[task.name], task, features, molecules, config.seed)
+        task.name: _trees(learned[task.name], task, inputs.descriptors, molecules, config.seed)
         for task in asked
         if task.name in _TREES_SHARE
     }
@@ -148,8 +124,12 @@ def teach(
 
 
 def _trees(task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.int64], seed: int) -> Floats:
-    """Fit extra trees on a yes/no task's rows of the given molecules; return their logits for `asked`, (R, C)."""
+    """Fit extra trees on a task's rows of the given molecules; return logits or numbers for `asked`, (R, C)."""
     from sklearn.ensemble import ExtraTreesRegressor
+
+    def seen(of: Task, rows: npt.NDArray[np.int64] | slice) -> Floats:
+        found = features[of.molecule[rows]]
+        return found if of.log_dilution is None else np.column_stack([found, of.log_dilution[rows]])
 
     rows = np.flatnonzero(np.isin(task.molecule, molecules))
     values = task.values[rows].astype(np.float32)
@@ -158,11 +138,14 @@ def _trees(task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.
     values = np.where(known, values, mean)  # what is unknown pulls nowhere
     trees = ExtraTreesRegressor(
         200,
-        max_features=0.1 if len(task.columns) > 1 else 0.3,
+        max_features=0.1,
         min_samples_leaf=2,
         random_state=seed,
         n_jobs=torch.get_num_threads(),
     )
-    trees.fit(features[task.molecule[rows]], values if len(task.columns) > 1 else values[:, 0])
-    found = trees.predict(features[asked.molecule]).reshape(len(asked.molecule), -1).clip(0, 1)
-    return np.asarray(np.log((found + _ODDS_FLOOR) / (1 - found + _ODDS_FLOOR)), np.float32)
+    trees.fit(seen(task, rows), values if len(task.columns) > 1 else values[:, 0])
+    found = trees.predict(seen(asked, slice(None))).reshape(len(asked.molecule), -1)
+    if task.kind == "binary":
+        found = found.clip(0, 1)
+        found = np.log((found + _ODDS_FLOOR) / (1 - found + _ODDS_FLOOR))
+    return np.asarray(found, np.float32)

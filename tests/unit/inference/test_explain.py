@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from rdkit import Chem
 
 from olfactory_transformer import ScentPredictor, read_molecule
 from olfactory_transformer.core import errors as err
@@ -118,3 +119,15 @@ def test_a_word_that_the_model_does_not_have(predictor, word, message):
 def test_what_is_no_molecule(predictor, smiles, kind):
     with pytest.raises(kind):
         predictor.explain(smiles)
+
+
+def test_an_atom_takes_the_substructures_with_it_that_it_is_part_of(predictor):
+    molecule = read_molecule("CCCCCCO")
+    tokens = predictor.tokenizer(molecule)
+    oxygen = next(a.GetIdx() for a in molecule.rdmol.GetAtoms() if a.GetSymbol() == "O")
+    apart = Chem.GetDistanceMatrix(molecule.rdmol)[oxygen]
+    rest = without(tokens, [oxygen])
+    kept = [(bit, radius) for bit, centre, radius in tokens.environments.tolist() if apart[centre] > radius]
+    assert sorted(kept) == sorted((bit, radius) for bit, _, radius in rest.environments.tolist())
+    assert len(kept) < len(tokens.environments)
+    assert rest.environments[:, 1].max() < len(rest)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
 
 from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, ModelNotFound
 from olfactory_transformer.model import vocabulary as voc
@@ -181,3 +182,24 @@ def test_no_tokenizer_file(tmp_path):
         MoleculeTokenizer.from_pretrained(tmp_path)
     with pytest.raises(ModelNotFound, match="no-such-model"):
         MoleculeTokenizer.from_pretrained("no-such-model")
+
+
+@pytest.mark.parametrize("smiles", MOLECULES)
+def test_the_fingerprint_is_rdkits_count_fingerprint(smiles):
+    generator = rdFingerprintGenerator.GetMorganGenerator(
+        radius=voc.FINGERPRINT_RADIUS, fpSize=voc.FINGERPRINT_BITS
+    )
+    expected = generator.GetCountFingerprintAsNumPy(read_molecule(smiles).rdmol).clip(0, 255)
+    np.testing.assert_array_equal(collate([tokens(smiles)]).fingerprint[0], expected)
+
+
+@pytest.mark.parametrize("smiles", ["CCO", "COc1cc(C=O)ccc1O", "C12C3C4C1C5C2C3C45"])
+def test_substructures_lie_where_they_say(smiles):
+    """Each is made of the atoms within its radius: all of them, and only they, make its place in the fingerprint."""
+    mol = read_molecule(smiles).rdmol
+    generator = rdFingerprintGenerator.GetMorganGenerator(
+        radius=voc.FINGERPRINT_RADIUS, fpSize=voc.FINGERPRINT_BITS
+    )
+    for place, centre, radius in tokens(smiles).environments.tolist():
+        assert radius <= voc.FINGERPRINT_RADIUS
+        assert generator.GetCountFingerprint(mol, fromAtoms=[centre])[place] >= 1

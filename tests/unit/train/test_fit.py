@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from olfactory_transformer.core.errors import DataError, SettingsError
-from olfactory_transformer.train.finetune import finetune, model_config, new_model, predict
+from olfactory_transformer.train.finetune import finetune, model_config, new_encoder, predict
 from olfactory_transformer.train.fit import FitConfig, Run, batches, device_of
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.metrics import label_scores
@@ -47,7 +47,7 @@ def test_a_run_that_was_stopped_resumes_to_the_same_weights(labelled, small, tmp
     class KilledError(Exception):
         pass
 
-    learner = Learner(new_model(small, None, CONFIG.seed), labelled.tasks, masked=False)
+    learner = Learner(new_encoder(small, None, CONFIG.seed), labelled.tasks, masked=False)
     molecules = np.flatnonzero(labelled.fold != 0)
     learner.set_statistics(labelled.tasks, molecules)
     run = Run(learner, CONFIG, tmp_path / "killed")
@@ -72,7 +72,7 @@ def test_a_run_that_was_stopped_resumes_to_the_same_weights(labelled, small, tmp
 def test_another_seed_gives_other_weights(labelled, small, tmp_path):
     one, _ = trained(labelled, small, tmp_path / "1", epochs=1)
     two, _ = trained(labelled, small, tmp_path / "2", epochs=1, seed=1)
-    assert not torch.equal(one.readout, two.readout)
+    assert not torch.equal(one.encoder.readout, two.encoder.readout)
 
 
 def test_a_state_of_other_settings_is_refused(labelled, small, tmp_path):
@@ -114,7 +114,7 @@ def test_held_out_labels_do_not_reach_the_weights(labelled, small, tmp_path):
 
 
 def test_unknown_labels_give_no_gradient(labelled, small):
-    learner = Learner(new_model(small, None, 0), labelled.tasks, masked=False)
+    learner = Learner(new_encoder(small, None, 0), labelled.tasks, masked=False)
     learner.set_statistics(labelled.tasks, np.arange(len(labelled.smiles)))
     losses = learner.losses(labelled, np.arange(16), 0.0)
     assert all(bool(torch.isfinite(loss)) for loss in losses.values())

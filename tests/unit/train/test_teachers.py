@@ -1,11 +1,14 @@
 """Teachers and their soft labels on small data: what they may learn from, and what a student gets of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.molecules import read_molecule
-from olfactory_transformer.train.distil import SoftLabels, soft_labels
+from olfactory_transformer.train.dense import DenseConfig
+from olfactory_transformer.train.distil import SoftLabels, digest, read_inputs, soft_labels
 from olfactory_transformer.train.features import read_features
 from olfactory_transformer.train.finetune import finetune, recipe
 from olfactory_transformer.train.fit import FitConfig
@@ -15,18 +18,18 @@ from olfactory_transformer.train.structures import structure_smiles
 from olfactory_transformer.train.tasks import MODEL_TASKS
 
 POOL = ["CCCCCCCCC(=O)OC", "CCCCCCCCCC=O", "CCCCCCCCCC(=O)O", "CCCCCCCCCc1ccc(O)cc1", "CCCCCCCCC=CCO"]
-QUICK = FitConfig(epochs=20, batch_size=8, learning_rate=3e-3, ema=0.9, device="cpu")
+QUICK = DenseConfig(epochs=20, batch_size=8, learning_rate=3e-3)
 
 
 @pytest.fixture(scope="module")
-def features(labelled, tmp_path_factory):
-    return read_features([*labelled.smiles, *POOL], tmp_path_factory.mktemp("features") / "f.npz")
+def inputs(labelled, tmp_path_factory):
+    return read_inputs(labelled, POOL, None, tmp_path_factory.mktemp("features") / "f.npz")
 
 
 @pytest.fixture(scope="module")
-def taught(labelled, features, tmp_path_factory):
+def taught(labelled, inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("teachers")
-    return soft_labels(labelled, POOL, features.table(len(labelled.smiles)), folder, 0, QUICK)
+    return soft_labels(labelled, POOL, inputs, folder, 0, QUICK, made_from="these labels")
 
 
 def test_unlabelled_structures_get_the_word_of_their_group(labelled, taught):
@@ -45,9 +48,8 @@ def test_every_task_is_answered_for_the_pool_and_for_what_was_held_out(labelled,
             assert 0 <= taught.values[name].min() <= taught.values[name].max() <= 1
 
 
-def test_nothing_is_learned_from_the_fold_that_is_held_out(labelled, features, taught, tmp_path):
+def test_nothing_is_learned_from_the_fold_that_is_held_out(labelled, inputs, taught, tmp_path):
     """Turning all labels of the fold round changes no answer."""
-    from dataclasses import replace
 
     def turned(task):
         values = task.values.astype(np.float32)
@@ -55,7 +57,7 @@ def test_nothing_is_learned_from_the_fold_that_is_held_out(labelled, features, t
         return replace(task, values=values)
 
     other = replace(labelled, tasks=[turned(task) for task in labelled.tasks])
-    again = soft_labels(other, POOL, features.table(len(labelled.smiles)), tmp_path, 0, QUICK)
+    again = soft_labels(other, POOL, inputs, tmp_path, 0, QUICK)
     for name, values in taught.values.items():
         np.testing.assert_array_equal(values, again.values[name], err_msg=name)
 
@@ -63,9 +65,37 @@ def test_nothing_is_learned_from_the_fold_that_is_held_out(labelled, features, t
 def test_what_is_saved_is_read_again(taught, tmp_path):
     taught.save(tmp_path / "fold-0.npz")
     again = SoftLabels.load(tmp_path / "fold-0.npz")
+    assert again.made_from == "these labels"
     assert again.smiles == POOL and again.held_out.keys() == taught.held_out.keys()
     for name, values in taught.values.items():
         np.testing.assert_allclose(values, again.values[name], rtol=1e-2, atol=1e-3)
+
+
+def test_a_killed_teacher_goes_on_to_the_same_answers(labelled, inputs, tmp_path):
+    """With the first network finished and the others not, the answers are those of a run in one go."""
+    whole = soft_labels(labelled, POOL, inputs, tmp_path / "whole", 0, QUICK)
+    (tmp_path / "killed").mkdir()
+    first = "network-0.safetensors"
+    (tmp_path / "killed" / first).write_bytes((tmp_path / "whole" / first).read_bytes())
+    again = soft_labels(labelled, POOL, inputs, tmp_path / "killed", 0, QUICK)
+    for name, values in whole.values.items():
+        np.testing.assert_array_equal(values, again.values[name], err_msg=name)
+
+
+def test_the_digest_follows_what_is_learned_from(labelled, tmp_path):
+    trunk = tmp_path / "trunk"
+    trunk.write_bytes(b"one")
+    one = digest(labelled, POOL, QUICK, trunk)
+    assert one == digest(labelled, POOL, QUICK, trunk)
+    others = {
+        digest(labelled, POOL[:-1], QUICK, trunk),
+        digest(labelled, POOL, replace(QUICK, epochs=21), trunk),
+        digest(replace(labelled, tasks=labelled.tasks[1:]), POOL, QUICK, trunk),
+        digest(replace(labelled, fold=labelled.fold[::-1].copy()), POOL, QUICK, trunk),
+        digest(labelled, POOL, QUICK, None),
+    }
+    trunk.write_bytes(b"two")
+    assert len({one, *others, digest(labelled, POOL, QUICK, trunk)}) == 7
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut short"])
@@ -104,8 +134,6 @@ def test_a_student_trains_on_both_and_the_held_out_fold_stays_out(labelled, taug
 
 
 def test_soft_labels_of_other_columns_are_refused(labelled, taught):
-    from dataclasses import replace
-
     wrong = replace(taught, values={**taught.values, "words": taught.values["words"][:, :2]})
     with pytest.raises(DataError, match=r"words: got shape \(5, 2\), expected \(5, 6\)"):
         wrong.added_to(labelled)
