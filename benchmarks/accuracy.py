@@ -1,34 +1,38 @@
-"""Every head beside its teachers and extra trees, in the same folds: docs/results/accuracy.md.
+"""Every head beside its teachers, extra trees, a random forest and chemprop, in the same folds.
 
 python benchmarks/accuracy.py --data ../shared/data --runs runs/base --report docs/results/accuracy.md
 
-Reads what benchmarks/train_base.sh left below --runs; trains nothing but extra trees and the small models of mixtures.
+Reads what benchmarks/train_base.sh and chemprop_baseline.py left below --runs; trains nothing but trees and the small
+models of mixtures. What the trees answer is kept in RUNS/baselines. Draws words.svg and ablations.svg beside the page.
 """
 
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesRegressor
+from baselines import Held, chemprop, extra_trees, random_forest
+from plots import Array, ablations_figure, read_table, words_figure
 
+from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 from olfactory_transformer.inference.mixture_predictor import embedding_by
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.model.folder import MIXTURES
-from olfactory_transformer.train import cross_validate as cv
+from olfactory_transformer.model.transformer import OlfactoryTransformer
 from olfactory_transformer.train.distil import SoftLabels
 from olfactory_transformer.train.features import read_features
 from olfactory_transformer.train.figures import figures
-from olfactory_transformer.train.finetune import model_config, recipe
-from olfactory_transformer.train.fit import STATE
+from olfactory_transformer.train.finetune import NETWORK, held_out_predictions, model_config, read_run
+from olfactory_transformer.train.metrics import label_scores
 from olfactory_transformer.train.mirror import mirror_pairs, ordered_right
 from olfactory_transformer.train.mixtures import train_mixtures
 from olfactory_transformer.train.read import FOLDS, read_training_set
 from olfactory_transformer.train.report import machine, spread, table
 from olfactory_transformer.train.shipping import commit
-from olfactory_transformer.train.tasks import Task, TrainingSet
+from olfactory_transformer.train.tasks import TrainingSet
 
 # Output -> (task, figure, aim), in the order of the page.
 ROWS = (
@@ -46,12 +50,22 @@ ROWS = (
     ("boiling point (mayhew2022; seen in pre-training), R²", "volatility", "R2 boiling_point", None),
     ("vapour pressure, log (mayhew2022), R²", "volatility", "R2 log_vapor_pressure", None),
 )
-Held = dict[tuple[str, int], np.ndarray]  # (task, fold) -> predictions of the held-out rows
+WORDS = "words.svg"  # beside the page
+TASKS = tuple(dict.fromkeys(row[1] for row in ROWS))
 
 
-def rows_of(data: TrainingSet, task: Task, fold: int) -> np.ndarray:
-    """Return the rows of a task that a fold holds out."""
-    return np.flatnonzero(data.fold[task.molecule] == fold)
+def finished(data: TrainingSet, runs: Path) -> dict[int, OlfactoryTransformer]:
+    """Return the network of each fold whose training is finished."""
+    found = {}
+    for fold in range(FOLDS):
+        folder = runs / f"fold-{fold}"
+        if not (folder / NETWORK).is_file():
+            continue
+        try:
+            found[fold] = read_run(folder, model_config(data))
+        except DataError as error:
+            print(f"left out: {error}")
+    return found
 
 
 def teachers(folder: Path, kind: str, folds: list[int]) -> Held:
@@ -64,52 +78,73 @@ def teachers(folder: Path, kind: str, folds: list[int]) -> Held:
     }
 
 
-def extra_trees(data: TrainingSet, features: np.ndarray, known: Held, folds: list[int]) -> Held:
-    """Return the held-out answers of extra trees: those that taught, and the same for the other tasks."""
-    found = dict(known)
-    for name in dict.fromkeys(row[1] for row in ROWS):
-        task = data.task(name)
-        inputs = features[task.molecule]
-        if task.log_dilution is not None:
-            inputs = np.column_stack([inputs, task.log_dilution])
-        for fold in (k for k in folds if (name, k) not in known):
-            held_out = data.fold[task.molecule] == fold
-            values = task.values[~held_out].astype(np.float32)
-            values = np.where(np.isfinite(values), values, np.nanmean(values, 0))
-            trees = ExtraTreesRegressor(200, max_features=0.3, min_samples_leaf=2, random_state=0, n_jobs=-1)
-            trees.fit(inputs[~held_out], values if values.shape[1] > 1 else values[:, 0])
-            found[name, fold] = trees.predict(inputs[held_out]).reshape(held_out.sum(), -1)
-    return found
-
-
-def students(data: TrainingSet, runs: Path, folds: list[int]) -> Held:
-    """Return the held-out predictions of the network of each fold, whose training is finished."""
-    config, dropout = recipe(student=True)
-    oof = cv.out_of_fold(
-        data,
-        runs / "folds",
-        runs / "pretrain" / "trunk.safetensors",
-        model_config(data, dropout=dropout),
-        config,
-        teachers=runs / "teachers",
-        held_out=folds,
-    )
-    return {
-        (name, fold): predicted[rows_of(data, data.task(name), fold)]
-        for name, predicted in oof.predictions.items()
-        for fold in folds
-    }
-
-
 def scored(data: TrainingSet, held: Held, name: str, figure: str, folds: list[int]) -> str:
-    """Return mean and standard deviation over the folds."""
+    """Return mean and standard deviation over the folds that an estimator did; nothing if it did none."""
     task = data.task(name)
+    each = []
+    for fold in (k for k in folds if (name, k) in held):
+        truth = task.values[data.held_out(task, fold)].astype(np.float32)
+        each.append(figures(name, task.columns, truth, held[name, fold])[figure])
+    return spread(float(np.mean(each)), float(np.std(each))) if each else ""
+
+
+def word_aurocs(data: TrainingSet, held: Held, folds: list[int]) -> Array:
+    """Return each word's AUROC, mean over the folds that have the word; NaN where none has."""
+    task = data.task("words")
     each = [
-        figures(name, task.columns, task.values[rows].astype(np.float32), held[name, fold])[figure]
-        for fold in folds
-        for rows in [rows_of(data, task, fold)]
+        [
+            word.auroc
+            for word in label_scores(
+                task.columns, task.values[data.held_out(task, k)], held["words", k], 0
+            ).words
+        ]
+        for k in folds
     ]
-    return spread(float(np.mean(each)), float(np.std(each)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmean(np.array(each), 0))
+
+
+def mirrors(data: TrainingSet, held: Held, folds: list[int]) -> str:
+    """Return what is said of mirror images."""
+    isomeric = data.task("isomeric")
+    predicted = np.full(isomeric.values.shape, np.nan, np.float32)
+    for fold in folds:
+        predicted[data.held_out(isomeric, fold)] = held["isomeric", fold]
+    pairs = [p for p in mirror_pairs(data.smiles, isomeric) if data.fold[isomeric.molecule[p[0]]] in folds]
+    right, of, differing = ordered_right(isomeric, predicted, pairs)
+    return (
+        f"{differing} pairs of enantiomers in gs_lf_isomeric differ in at least one word; of their {of} differing "
+        f"words the network of the held-out fold gives the higher probability to the right one in {right} "
+        f"({right / max(of, 1):.0%}; chance is 50 %)."
+    )
+
+
+def mixtures(data: Path, model: str, kept: Path) -> str:
+    """Return the table of what is said of mixtures by a model's embedding."""
+    embed = embedding_by(ScentPredictor.from_pretrained(model))
+    _, found = train_mixtures(data, embed, kept, progress=print)
+    rows = (
+        ("51 words of a blend (dream2025_profiles), mean r", "dream2025_profiles", "profile_r", "0.80"),
+        ("distance of two mixtures (pairs), r", "pairs", "r", "0.85 / 0.76"),
+        ("distance of two mixtures (pairs), RMSE", "pairs", "rmse", ""),
+    )
+    return table(
+        ["output", "at random", "molecules out", "aim"],
+        [
+            [what, f"{found[file][key]:.3f}", f"{found[file][f'{key}_molecules_out']:.3f}", aim]
+            for what, file, key, aim in rows
+        ],
+    )
+
+
+def named(folds: list[int]) -> str:
+    """Return the folds as a page names them.
+
+    >>> named([0]), named([0, 1, 3])
+    ('fold 0', 'folds 0, 1, 3')
+    """
+    return f"fold{'s' if len(folds) > 1 else ''} {', '.join(map(str, folds))}"
 
 
 def main() -> None:
@@ -123,14 +158,27 @@ def main() -> None:
     parser.add_argument("--report", type=Path)
     arguments = parser.parse_args()
     data, runs = read_training_set(arguments.data), arguments.runs
-    folds = [k for k in range(FOLDS) if (runs / "folds" / f"fold-{k}" / STATE).is_file()]
-    features = read_features(data.smiles, runs / "baselines" / "features.npz").table(len(data.smiles))
-    trees = extra_trees(data, features, teachers(runs / "teachers", "trees", folds), folds)
+    networks = finished(data, runs / "folds")
+    if not (folds := list(networks)):
+        raise SystemExit(f"{runs / 'folds'}: no finished fold; run benchmarks/train_base.sh")
+    features = read_features(data.smiles, runs / "baselines" / "features.npz")
+    ours = {
+        (name, fold): predicted
+        for fold, network in networks.items()
+        for name, predicted in held_out_predictions(network, data, fold).items()
+    }
+    taught = teachers(runs / "teachers", "trees", folds)
+    others = [name for name in TASKS if not all((name, k) in taught for k in folds)]
+    trees = taught | extra_trees(data, features.table(len(data.smiles)), others, folds, runs / "baselines")
+    by_chemprop = chemprop(data, folds, runs / "baselines")
     columns = {
-        "shipped network": students(data, runs, folds),
+        "shipped network": ours,
         "its teachers": teachers(runs / "teachers", "blend", folds),
         "extra trees": trees,
+        "random forest": random_forest(data, features.counts, TASKS, folds, runs / "baselines"),
     }
+    if done := [k for k in folds if ("words", k) in by_chemprop]:
+        columns["chemprop" if done == folds else f"chemprop, {named(done)}"] = by_chemprop
     rows = [
         [
             what,
@@ -139,67 +187,44 @@ def main() -> None:
         ]
         for what, task, figure, aim in ROWS
     ]
-    isomeric = data.task("isomeric")
-    predicted = np.full(isomeric.values.shape, np.nan, np.float32)
-    for fold in folds:
-        predicted[rows_of(data, isomeric, fold)] = columns["shipped network"]["isomeric", fold]
-    pairs = [p for p in mirror_pairs(data.smiles, isomeric) if data.fold[isomeric.molecule[p[0]]] in folds]
-    right, of, differing = ordered_right(isomeric, predicted, pairs)
-    embed = embedding_by(ScentPredictor.from_pretrained(arguments.model))
-    _, mixed = train_mixtures(arguments.data, embed, runs / "baselines" / MIXTURES, progress=print)
-    blends, mixtures = mixed["dream2025_profiles"], mixed["pairs"]
+    report = arguments.report
+    words = data.task("words").columns
+    by_word = word_aurocs(data, ours, folds), word_aurocs(data, trees, folds)
+    better = int((by_word[0] > by_word[1]).sum())
     page = "\n\n".join(
         [
             "# Accuracy",
-            f"Written by `make bench-accuracy`; do not edit. Mean (and standard deviation, sd) over folds "
-            f"{', '.join(map(str, folds))}, each estimator trained on the other four folds. All stereoisomers of a "
-            "molecule share a fold, over all files. The teachers and extra trees see all 217 RDKit descriptors and "
-            "Morgan counts; the shipped network sees atoms and bonds alone.",
+            f"Written by `make bench-accuracy`; do not edit. Mean (and standard deviation, sd) over {named(folds)}, "
+            "each estimator trained on the other four folds. All stereoisomers of a molecule share a fold, over all "
+            "files. Teachers and extra trees see all 217 RDKit descriptors and Morgan counts, the random forest Morgan "
+            "counts alone; the shipped network needs no descriptors.",
+            "chemprop: one network on the 138 words, settings as its command line has them, one in ten of the "
+            "molecules that it may learn from set aside to choose the epoch (`benchmarks/chemprop_baseline.py`)."
+            if done
+            else "chemprop was not run: `benchmarks/chemprop_baseline.py` says how to.",
             f"- command: `python benchmarks/accuracy.py --data ../shared/data --runs {runs} --report "
             f"docs/results/accuracy.md`\n- commit: {commit()}\n- seed 0; {machine()}",
             table(["output", *columns, "aim"], rows),
+            "## Every word",
+            f"The shipped network is better than extra trees at {better} of {np.isfinite(by_word[0]).sum()} words.",
+            f"![AUROC of every word, shipped network and extra trees]({WORDS})",
             "## Mixtures",
             "By the embedding of the shipped model, which has learned from the labels of single molecules but not "
             "from those of the mixtures held out. At random: five folds over distinct sets of components (blends), or "
             "over pairs of them. Molecules out: nothing rated with a molecule of the test in it is learned from.",
-            table(
-                ["output", "at random", "molecules out", "aim"],
-                [
-                    [what, f"{found[key]:.3f}", f"{found[out]:.3f}" if out else "", aim]
-                    for what, found, key, out, aim in (
-                        (
-                            "51 words of a blend (dream2025_profiles), mean r",
-                            blends,
-                            "profile_r",
-                            "profile_r_molecules_out",
-                            "0.80",
-                        ),
-                        (
-                            "distance of two mixtures (pairs), r",
-                            mixtures,
-                            "r",
-                            "r_molecules_out",
-                            "0.85 / 0.76",
-                        ),
-                        (
-                            "distance of two mixtures (pairs), RMSE",
-                            mixtures,
-                            "rmse",
-                            "rmse_molecules_out",
-                            "",
-                        ),
-                    )
-                ],
-            ),
+            mixtures(arguments.data, arguments.model, runs / "baselines" / MIXTURES),
             "## Mirror images",
-            f"{differing} pairs of enantiomers in gs_lf_isomeric differ in at least one word; of their {of} differing "
-            f"words the network of the held-out fold gives the higher probability to the right one in {right} "
-            f"({right / max(of, 1):.0%}; chance is 50 %).",
+            mirrors(data, ours, folds),
         ]
     )
     print(page)
-    if arguments.report:
-        arguments.report.write_text(page + "\n", encoding="utf-8")
+    if report is not None:
+        report.write_text(page + "\n", encoding="utf-8")
+        words_figure(report.with_name(WORDS), words, *by_word, names=("shipped network", "extra trees"))
+        if (ablations := report.with_name("ablations.md")).is_file():
+            ablations_figure(
+                ablations.with_suffix(".svg"), *read_table(ablations.read_text(encoding="utf-8"))
+            )
 
 
 if __name__ == "__main__":

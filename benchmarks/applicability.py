@@ -1,6 +1,6 @@
 """Does distance on the odour map tell where the model errs, and are neighbours there alike in smell?
 
-python benchmarks/applicability.py --data ../shared/data --runs runs/base/first --report docs/results/applicability.md
+python benchmarks/applicability.py --data ../shared/data --runs runs/base/folds --report docs/results/applicability.md
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.stats import rankdata, spearmanr
 from olfactory_transformer.core.applicability import FURTHEST
 from olfactory_transformer.model.reference import NEAREST, nearest_distance, unit
 from olfactory_transformer.molecules import read_molecule
-from olfactory_transformer.train.finetune import model_config, predict, read_run
+from olfactory_transformer.train.finetune import NETWORK, model_config, predict, read_run
 from olfactory_transformer.train.read import FOLDS, connectivity, read_training_set
 from olfactory_transformer.train.reference import left_out_distances
 from olfactory_transformer.train.report import machine, table
@@ -47,9 +47,9 @@ class Measured:
         Of the molecule's words over the others; NaN without any word.
     overlap, structural : ndarray
         Jaccard overlap of its words with those of the nearest training molecule, on the map and by fingerprint.
-    quantiles : list of (float, float, float)
-        A fold: percentile `FURTHEST` of the distances of held-out molecules, the same of training molecules left
-        out one by one, and the share of held-out molecules beyond the latter.
+    quantiles : dict of int to (float, float, float)
+        A finished fold: percentile `FURTHEST` of the distances of held-out molecules, the same of training molecules
+        left out one by one, and the share of held-out molecules beyond the latter.
     """
 
     distance: Array
@@ -58,7 +58,7 @@ class Measured:
     auroc: Array
     overlap: Array
     structural: Array
-    quantiles: list[tuple[float, float, float]]
+    quantiles: dict[int, tuple[float, float, float]]
 
 
 def outputs(data: TrainingSet, run: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -102,7 +102,8 @@ def measure(data: TrainingSet, runs: Path) -> Measured:
     keys = [connectivity(read_molecule(smiles)) for smiles in data.smiles]
     found = {name: np.full(len(truth), np.nan) for name in Measured.__annotations__ if name != "quantiles"}
     quantiles = []
-    for k in range(FOLDS):
+    done = [k for k in range(FOLDS) if (runs / f"fold-{k}" / NETWORK).is_file()]
+    for k in done:
         embedding, all_logits = outputs(data, runs / f"fold-{k}")
         vectors = unit(embedding)
         seen, unseen = np.flatnonzero(data.fold != k), np.flatnonzero(data.fold == k)
@@ -124,7 +125,11 @@ def measure(data: TrainingSet, runs: Path) -> Measured:
         alike = tanimoto(bits[new], bits[inside]).argmax(1)
         found["structural"][new] = jaccard(truth[new], truth[inside][alike])
         print(f"fold {k} done", flush=True)
-    return Measured(**found, quantiles=quantiles)
+    rows = np.isin(fold, done)
+    return Measured(
+        **{name: values[rows] for name, values in found.items()},
+        quantiles=dict(zip(done, quantiles, strict=True)),
+    )
 
 
 def figures(found: Measured, rows: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
@@ -164,7 +169,7 @@ def page(found: Measured, picture: str, command: str, bins: list[npt.NDArray[np.
     trend = spearmanr(found.distance[known], found.auroc[known])[0]
     quantiles = [
         [k, f"{held:.3f}", f"{left:.3f}", f"{100 * beyond:.1f} %"]
-        for k, (held, left, beyond) in enumerate(found.quantiles)
+        for k, (held, left, beyond) in found.quantiles.items()
     ]
     return "\n\n".join(
         [
@@ -206,7 +211,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--runs", type=Path, required=True, help="Folder with fold-0 ... fold-4.")
+    parser.add_argument(
+        "--runs", type=Path, required=True, help="Folder with fold-0 ... fold-4, as far as finished."
+    )
     parser.add_argument("--report", type=Path, help="Page to write, with a picture beside it.")
     arguments = parser.parse_args()
     found = measure(read_training_set(arguments.data), arguments.runs)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make olfactory-base-v1 from nothing: pre-train, teach, cross-validate, train on all folds. About six hours on two cores.
+# Make olfactory-base-v1 from nothing: pre-train, teach, cross-validate, train on all folds. About four hours on two cores.
 #
 #   benchmarks/train_base.sh [DATA] [RUNS]
 #
@@ -14,15 +14,11 @@ olfactory=${OLFACTORY:-.venv-dev/bin/olfactory}
 export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_TOP_PAD_=67108864
 
 "$olfactory" data --verify "$data"
-"$olfactory" pretrain --out "$runs/pretrain"
+"$olfactory" pretrain --data "$data" --out "$runs/pretrain"
 trunk="$runs/pretrain/trunk.safetensors"
-# Networks on the labels alone, which teach beside dense networks and extra trees.
-"$olfactory" cross-validate --data "$data" --trunk "$trunk" --out "$runs/first" --jobs "$jobs"
-"$olfactory" train --data "$data" --trunk "$trunk" --out "$runs/first/all"
-"$olfactory" teach --data "$data" --structures "$runs/pretrain/structures.npz" --networks "$runs/first" \
-  --out "$runs/teachers"
+"$olfactory" teach --data "$data" --structures "$runs/pretrain/structures.npz" --trunk "$trunk" --out "$runs/teachers"
 "$olfactory" cross-validate --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/folds" \
   --jobs "$jobs" --report docs/results/cross-validation.md
 "$olfactory" train --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/final" \
-  --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.1.0
+  --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.2.0
 echo "The model is in $runs/final/model; to ship it: cp $runs/final/model/* src/olfactory_transformer/pretrained/olfactory-base-v1/"
