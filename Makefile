@@ -9,7 +9,7 @@ DATA ?= ../shared/data
 BASE := .venv
 DEV := .venv-dev
 
-.PHONY: serve test lint bench-accuracy clean
+.PHONY: serve test lint bench-accuracy bench-chemprop clean
 
 serve: $(BASE)/.installed
 	$(BASE)/bin/olfactory serve --host $(HOST) --port $(PORT)
@@ -25,6 +25,12 @@ lint: $(DEV)/.installed
 # docs/results/accuracy.md: every head beside its teachers and extra trees, from the runs that benchmarks/train_base.sh left.
 bench-accuracy: $(DEV)/.installed
 	$(DEV)/bin/python benchmarks/accuracy.py --data $(DATA) --report docs/results/accuracy.md
+
+# One chemprop network a fold, in an environment of its own (1.3 GB); bench-accuracy shows what it leaves. Hours.
+bench-chemprop: $(DEV)/.installed
+	$(PYTHON) -m venv .venv-chemprop
+	.venv-chemprop/bin/pip install --quiet --disable-pip-version-check "$(TORCH)" chemprop==2.3.1
+	$(DEV)/bin/python benchmarks/chemprop_baseline.py --data $(DATA) --chemprop .venv-chemprop/bin/chemprop
 
 # The base environment predicts and serves, without torch, in under 400 MB: bytecode is left to be made when it is
 # first needed, and the installers, which serve nothing, go (`.venv/bin/python -m ensurepip` brings pip back).

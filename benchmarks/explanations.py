@@ -14,7 +14,8 @@ import numpy as np
 from rdkit import Chem
 
 from olfactory_transformer import Molecule, ScentPredictor, read_molecule
-from olfactory_transformer.inference.explain import log_odds, select, smiles_order, without
+from olfactory_transformer.inference.explain import select, smiles_order, without
+from olfactory_transformer.inference.statements import log_odds
 from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.tokenizer import MoleculeTokens
 from olfactory_transformer.train.report import machine, table
@@ -33,10 +34,10 @@ CAUSES = {
 
 
 def masked(tokens: MoleculeTokens, atoms: np.ndarray) -> MoleculeTokens:
-    """Return the tokens with some atoms hidden, as pre-training hides them; their bonds stay."""
+    """Return the tokens with some atoms hidden, as pre-training hides them; their bonds stay, substructures go."""
     codes = tokens.atoms.copy()
     codes[atoms] = voc.MASK
-    return MoleculeTokens(codes, tokens.relations)
+    return MoleculeTokens(codes, tokens.relations, without(tokens, list(atoms)).environments)
 
 
 WAYS = {"taken out": without, "masked": masked}

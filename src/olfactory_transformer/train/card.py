@@ -85,7 +85,7 @@ uses the weights commercially has to clear that with the sources first.
   `olfactory-base-v1` says of enantiomers is measured in `docs/results/accuracy.md`; do not rely on it.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
 - Involatile molecules are sometimes given a smell, and `applicability` does not always say so: `olfactory-base-v1`
-  1.1.0 calls octacosane "waxy" and aspirin "phenolic", both inside. Ammonia, like nothing it learned from, it calls
+  1.2.0 calls octacosane "waxy" and aspirin "phenolic", both inside. Ammonia, like nothing it learned from, it calls
   odourless.
 - The files of the atlas (121 rows), thresholds (290) and profiles (200) are small: their folds differ much.
 - Rare words (about 30 molecules of training) are ranked less well than the mean suggests; see the table by word.
