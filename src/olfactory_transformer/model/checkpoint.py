@@ -28,6 +28,8 @@ WEIGHTS = "model.safetensors"
 def save(model: OlfactoryTransformer, folder: str | Path, card: str = "") -> None:
     """Write config, weights, tokenizer, ONNX graph, model card and manifest into `folder`.
 
+    Weights are kept in half precision, and the graph is made of the same rounded numbers.
+
     Parameters
     ----------
     model : OlfactoryTransformer
@@ -42,11 +44,13 @@ def save(model: OlfactoryTransformer, folder: str | Path, card: str = "") -> Non
         (path / name).unlink(missing_ok=True)  # of the weights that were there before
     config = model.config
     write_json(path / CONFIG, config.as_dict())
-    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    tensors = {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
     # safetensors' own save_file would leave it readable to its owner alone.
     (path / WEIGHTS).write_bytes(serialise(tensors, {"format": "pt"}))
     MoleculeTokenizer().save_pretrained(path)
-    export_onnx(model, path / "model.onnx")
+    rounded = OlfactoryTransformer(config)
+    rounded.load_state_dict(tensors)
+    export_onnx(rounded, path / "model.onnx")
     (path / "README.md").write_text(
         card or f"# {config.name}\n\nNo model card was given.\n", encoding="utf-8"
     )

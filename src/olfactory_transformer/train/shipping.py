@@ -145,7 +145,8 @@ def ship(
         hold_out=hold_out,
     )
     model.save_pretrained(folder, model_card(model.config, parameters, origin, figures))
-    embedding = predict(model, data, np.arange(len(data.smiles)))["embedding"]
+    rounded = OlfactoryTransformer.from_pretrained(folder)  # what is served, to the last digit
+    embedding = predict(rounded, data, np.arange(len(data.smiles)))["embedding"]
     write_reference(folder, build_reference(data, embedding, hold_out))
     if mixtures:
         embed = embedding_by(ScentPredictor.from_pretrained(folder))

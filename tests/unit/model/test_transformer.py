@@ -37,6 +37,8 @@ def network():
         for head in (network.heads["ratings"], network.heads["threshold"]):
             head.mean.normal_()
             head.scale.uniform_(0.5, 2)
+        for tensor in network.state_dict().values():
+            tensor.copy_(tensor.half())  # as they are kept
     return network
 
 
