@@ -39,12 +39,14 @@ def test_onnx_and_torch_agree_on_a_thousand_molecules(predictor):
             trained = network(
                 torch.from_numpy(batch.atoms),
                 torch.from_numpy(batch.relations),
+                torch.from_numpy(batch.fingerprint),
                 torch.from_numpy(dilution[start : start + 50]),
             )
         for name, tensor in trained._asdict().items():
             difference = tensor.numpy() - getattr(served, name)[start : start + 50]
             # Boiling points go to 500, atlas percentages to 100: numbers are compared in units of their spread.
-            scale = getattr(getattr(network, name, None), "scale", torch.ones(1)).numpy()
+            head = network.heads[name] if name in network.heads else None
+            scale = getattr(head, "scale", torch.ones(1)).numpy()
             assert np.abs(difference / scale).max() < 1e-4, name
 
 
