@@ -132,7 +132,9 @@ def finetune(
     network = OlfactoryTransformer(model).to(run.device)
     network.encoder.load_state_dict(learner.encoder.state_dict())
     embedding = embeddings(network.encoder, data, np.arange(len(data.smiles)))
-    readout = replace(READOUT_STUDENT if student else READOUT, seed=config.seed)
+    readout = READOUT_STUDENT if student else READOUT
+    # A trial of few epochs shortens the last stage, too; the recipes' own are not touched.
+    readout = replace(readout, seed=config.seed, epochs=min(readout.epochs, 3 * config.epochs))
     fit_readout(network, embedding, data, molecules, folder, readout)
     save_state(folder / NETWORK, {"network": network.state_dict()}, asdict(config))
     return network.eval(), fitted
