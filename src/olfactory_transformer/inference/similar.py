@@ -35,6 +35,7 @@ def nearest(
     >>> nearest(np.array([1, 0]), np.array([[0, 1], [1, 0], [-1, 0]]), ["C", "N", "O"], 2)
     [Neighbour(smiles='N', similarity=1.0), Neighbour(smiles='C', similarity=0.0)]
     """
-    similarity = vectors @ vector
+    # Rounded, so that the same molecule written otherwise ties with itself and the order given decides.
+    similarity = (vectors @ vector).round(5)
     best = np.argsort(-similarity, kind="stable")[:count]
     return [Neighbour(names[i], float(similarity[i])) for i in best]
