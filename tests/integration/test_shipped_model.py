@@ -45,8 +45,8 @@ def test_onnx_and_torch_agree_on_a_thousand_molecules(predictor):
         for name, tensor in trained._asdict().items():
             difference = tensor.numpy() - getattr(served, name)[start : start + 50]
             # Boiling points go to 500, atlas percentages to 100: numbers are compared in units of their spread.
-            head = network.heads[name] if name in network.heads else None
-            scale = getattr(head, "scale", torch.ones(1)).numpy()
+            heads = dict(network.heads.items())
+            scale = getattr(heads.get(name), "scale", torch.ones(1)).numpy()
             assert np.abs(difference / scale).max() < 1e-4, name
 
 
