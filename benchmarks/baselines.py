@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from sklearn.ensemble import RandomForestRegressor
 
+from olfactory_transformer.train import teacher
 from olfactory_transformer.train.structures import BROKEN_ARCHIVE
 from olfactory_transformer.train.tasks import Task, TrainingSet
 
@@ -26,13 +28,9 @@ def extra_trees(
 ) -> Held:
     """Return the held-out answers of extra trees on descriptors and counts, (M, F), as they teach."""
 
-    def estimator(task: Task) -> Any:
-        # As those of `olfactory teach`, whose answers are taken where there are any.
-        return ExtraTreesRegressor(
-            200, max_features=0.1, min_samples_leaf=2, random_state=0, n_jobs=torch.get_num_threads()
-        )
-
-    return _held(data, features, names, folds, estimator, folder / "extra-trees")
+    return _held(
+        data, features, names, folds, lambda task: teacher.extra_trees(seed=0), folder / "extra-trees"
+    )
 
 
 def random_forest(
@@ -86,33 +84,25 @@ def _held(
     found: Held = {}
     for name in dict.fromkeys(names):
         task = data.task(name)
-        inputs = features[task.molecule]
-        if task.log_dilution is not None:
-            inputs = np.column_stack([inputs, task.log_dilution])
         for fold in folds:
-            held_out = data.fold[task.molecule] == fold
-            values = task.values[~held_out].astype(np.float32)
-            known = np.isfinite(values)
-            mean = np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1)
-            values = np.where(known, values, mean)  # what is unknown pulls nowhere
+            rows = data.held_out(task, fold)
+            dilution = None if task.log_dilution is None else task.log_dilution[rows]
+            asked = replace(task, molecule=task.molecule[rows], log_dilution=dilution)
+            learned = np.flatnonzero(data.fold != fold)
             trees = estimator(task)
             file = path.with_name(f"{path.name}-{name}-fold-{fold}.npz")
-            key = _digest(inputs, values, held_out, repr(sorted(trees.get_params().items())))
-            found[name, fold] = _kept(file, key, partial(_fit, trees, inputs, values, held_out))
+            settings = repr(sorted(trees.get_params().items()))
+            key = _digest(features[task.molecule], rows, task.digest(), settings.encode())
+            found[name, fold] = _kept(
+                file, key, partial(teacher.fitted_answers, trees, task, asked, features, learned)
+            )
     return found
 
 
-def _fit(trees: Any, inputs: Array, values: Array, held_out: npt.NDArray[np.bool_]) -> Array:
-    """Return the predictions for the held-out rows; the values are those of the other rows."""
-    trees.fit(inputs[~held_out], values if values.shape[1] > 1 else values[:, 0])
-    found = trees.predict(inputs[held_out]).reshape(held_out.sum(), -1)
-    return np.asarray(found, np.float32)
-
-
-def _digest(*parts: npt.NDArray[Any] | str) -> str:
+def _digest(*parts: npt.NDArray[Any] | bytes) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode() if isinstance(part, str) else np.ascontiguousarray(part).tobytes())
+        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
 
 

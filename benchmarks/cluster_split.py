@@ -29,7 +29,7 @@ from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.molecules import read_molecule
 from olfactory_transformer.train import teacher
 from olfactory_transformer.train.dense import DenseConfig
-from olfactory_transformer.train.distil import SoftLabels, digest, read_inputs, soft_labels
+from olfactory_transformer.train.distil import kept_soft_labels, read_inputs
 from olfactory_transformer.train.features import read_features
 from olfactory_transformer.train.figures import figures
 from olfactory_transformer.train.finetune import finetune, held_out_predictions, model_config, recipe
@@ -179,15 +179,9 @@ class Trials:
             hold_out=fold,
         )
         pool = odorant_like(structure_smiles(self.structures), data, self.size)
-        path = folder / "teachers" / f"{part}.npz"
-        made_from = digest(data, pool, self.teachers, self.trunk)
-        if not path.is_file():
-            inputs = read_inputs(data, pool, self.trunk, folder / "teachers" / "features.npz")
-            taught = folder / "teachers" / part
-            soft_labels(data, pool, inputs, taught, fold, self.teachers, made_from).save(path)
-        soft = SoftLabels.load(path)
-        if soft.made_from != made_from:
-            raise DataError(f"{path}: made from other data, structures, trunk or options; delete {folder}")
+        taught = folder / "teachers"
+        inputs = read_inputs(data, pool, self.trunk, taught / "features.npz")
+        soft = kept_soft_labels(taught / f"{part}.npz", data, pool, inputs, fold, self.teachers, self.trunk)
         student, _ = finetune(
             soft.added_to(data),
             folder / "folds" / part,

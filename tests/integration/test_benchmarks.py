@@ -81,7 +81,9 @@ def test_trees_are_kept_and_fitted_anew_when_a_label_changes(data, tmp_path, mon
     assert first["words", 0].shape == (len(data.held_out("words", 0)), len(data.task("words").columns))
     assert np.isfinite(first["ratings", 0]).all()
     fits = []
-    monkeypatch.setattr(baselines, "_fit", lambda *given: fits.append(1) or np.zeros((1, 1)))
+    monkeypatch.setattr(
+        baselines.teacher, "fitted_answers", lambda *given: fits.append(1) or np.zeros((1, 1))
+    )
     again = baselines.random_forest(data, counts, ["words"], [0], tmp_path)
     np.testing.assert_array_equal(again["words", 0], first["words", 0])
     assert not fits

@@ -53,9 +53,8 @@ def teach(
 
     import numpy as np
 
-    from olfactory_transformer.core.errors import DataError
     from olfactory_transformer.train import teacher
-    from olfactory_transformer.train.distil import SoftLabels, digest, read_inputs, soft_labels
+    from olfactory_transformer.train.distil import kept_soft_labels, read_inputs
     from olfactory_transformer.train.figures import figures
     from olfactory_transformer.train.pool import SIZE, odorant_like
     from olfactory_transformer.train.structures import structure_smiles
@@ -64,17 +63,9 @@ def teach(
     pool = odorant_like(structure_smiles(structures), labelled, size or SIZE, seed)
     inputs = read_inputs(labelled, pool, trunk, out / "features.npz")
     config = replace(teacher.DEFAULTS, epochs=epochs or teacher.DEFAULTS.epochs, seed=seed)
-    made_from = digest(labelled, pool, config, trunk)
     for part in parts or PARTS:
         fold = None if part == "all" else int(part.removeprefix("fold-"))
-        path = out / f"{part}.npz"
-        if not path.is_file():
-            soft_labels(labelled, pool, inputs, out / part, fold, config, made_from).save(path)
-        soft = SoftLabels.load(path)
-        if soft.made_from != made_from:
-            raise DataError(
-                f"{path}: made from other data, structures, networks or options; delete {out}, or name another"
-            )
+        soft = kept_soft_labels(out / f"{part}.npz", labelled, pool, inputs, fold, config, trunk)
         if fold is None:
             continue
         for key, predicted in soft.held_out.items():

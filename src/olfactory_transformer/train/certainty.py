@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from olfactory_transformer.inference.statements import (
     confidence,
+    log_odds,
     notes,
     notes_90,
     probabilities,
@@ -120,10 +121,9 @@ def certainty(truth: Floats, logits: Floats, fold: npt.NDArray[np.integer]) -> C
 
 
 def _calibration(truth: Floats, chances: Doubles) -> Calibration:
-    inner = np.clip(chances, 1e-12, 1 - 1e-12)
     each = [expected_calibration_error(truth[:, i], chances[:, i]) for i in range(truth.shape[1])]
     return Calibration(
-        cross_entropy(truth, np.log(inner) - np.log1p(-inner)),
+        cross_entropy(truth, log_odds(chances)),
         expected_calibration_error(truth, chances),
         float(np.mean(each)),
         float(np.max(each)),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.train.fit import device_of, rate
 from olfactory_transformer.train.learner import MultiTask, new_head
 from olfactory_transformer.train.progress import track
@@ -108,17 +112,21 @@ def trained(
     molecules: npt.NDArray[np.int64],
     path: Path,
     config: DenseConfig,
+    device: str = "auto",
 ) -> DenseNetwork:
-    """Return a network trained on the molecules, or the one that is in `path` already.
+    """Return a network trained on the molecules, or the one in `path` if it was trained so from the same.
 
-    A run that was killed goes on with the networks it had not finished; one takes a minute or two.
+    A run that was killed goes on with the networks it had not finished; one takes a minute or two. A network of other
+    features, labels or settings, or a damaged file, is trained anew.
     """
     torch.manual_seed(config.seed)
-    network = DenseNetwork(features, tasks, widths).to(device_of("auto"))
-    if path.is_file():
-        groups, _ = load_state(path, "a finished dense network")
-        network.load_state_dict(groups["weights"])
-        return network.eval()
+    network = DenseNetwork(features, tasks, widths).to(device_of(device))
+    made_from = _digest(features, tasks, widths, molecules, config)
+    with suppress(DataError):
+        groups, values = load_state(path, "a finished dense network")
+        if values.get("made_from") == made_from:
+            network.load_state_dict(groups["weights"])
+            return network.eval()
     network.set_statistics(tasks, molecules)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay
@@ -138,5 +146,20 @@ def trained(
             torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_state(path, {"weights": network.state_dict()}, asdict(config))
+    save_state(path, {"weights": network.state_dict()}, {"made_from": made_from})
     return network.eval()
+
+
+def _digest(
+    features: Floats,
+    tasks: Sequence[Task],
+    widths: Sequence[int],
+    molecules: npt.NDArray[np.int64],
+    config: DenseConfig,
+) -> str:
+    found = hashlib.sha256(json.dumps([list(widths), asdict(config)]).encode())
+    for array in (features, molecules):
+        found.update(np.ascontiguousarray(array).tobytes())
+    for task in tasks:
+        found.update(task.digest())
+    return found.hexdigest()

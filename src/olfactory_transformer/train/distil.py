@@ -138,9 +138,7 @@ def digest(data: TrainingSet, pool: Sequence[str], config: DenseConfig, trunk: P
     found = hashlib.sha256(json.dumps([data.smiles, list(pool), asdict(config), NETWORKS]).encode())
     found.update(data.fold.tobytes())
     for task in data.tasks:
-        found.update(json.dumps([task.name, task.kind, task.columns, task.weight]).encode())
-        for array in (task.molecule, task.values, task.log_dilution):
-            found.update(b"" if array is None else array.tobytes())
+        found.update(task.digest())
     found.update(b"" if trunk is None else trunk.read_bytes())
     return found.hexdigest()
 
@@ -196,6 +194,34 @@ def soft_labels(
             f"{k}/{task.name}": found[task.name][:first] for k, found in kinds.items() if task.name in found
         }
     return SoftLabels(list(pool), values, dilutions, scored, made_from)
+
+
+def kept_soft_labels(
+    path: Path,
+    data: TrainingSet,
+    pool: Sequence[str],
+    inputs: Inputs,
+    held_out: int | None,
+    config: DenseConfig,
+    trunk: Path | None,
+) -> SoftLabels:
+    """Return the soft labels in `path`, or make and keep them there; see `soft_labels`.
+
+    Raises
+    ------
+    DataError
+        Those in `path` were made from something else, or it is damaged.
+    """
+    made_from = digest(data, pool, config, trunk)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soft_labels(data, pool, inputs, path.with_suffix(""), held_out, config, made_from).save(path)
+    soft = SoftLabels.load(path)
+    if soft.made_from != made_from:
+        raise DataError(
+            f"{path}: from other data, structures, trunk or options; delete it, or name another folder"
+        )
+    return soft
 
 
 def _asked(task: Task, rows: npt.NDArray[np.int64], known: int, size: int, rng: np.random.Generator) -> Task:

@@ -135,7 +135,7 @@ def finetune(
     readout = READOUT_STUDENT if student else READOUT
     # A trial of few epochs shortens the last stage, too; the recipes' own are not touched.
     readout = replace(readout, seed=config.seed, epochs=min(readout.epochs, 3 * config.epochs))
-    fit_readout(network, embedding, data, molecules, folder, readout)
+    fit_readout(network, embedding, data, molecules, folder, readout, config.device)
     save_state(folder / NETWORK, {"network": network.state_dict()}, asdict(config))
     return network.eval(), fitted
 

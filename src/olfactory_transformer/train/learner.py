@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from olfactory_transformer.inference.statements import log_odds
 from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.heads import BinaryHead, DilutionHead, RegressionHead
 from olfactory_transformer.model.tokenizer import collate
@@ -50,9 +51,9 @@ class MultiTask(nn.Module, ABC):
             head = self.head(task.name)
             mean, scale = task.statistics(molecules)
             if isinstance(head, BinaryHead):
-                share = np.clip(mean / _BINARY_CEILING.get(task.name, 1.0), 1e-3, 1 - 1e-3)
+                share = mean / _BINARY_CEILING.get(task.name, 1.0)
                 with torch.no_grad():
-                    head.out.bias.copy_(torch.from_numpy(np.log(share / (1 - share))))
+                    head.out.bias.copy_(torch.from_numpy(log_odds(share, 1e-3)))
             elif isinstance(head, RegressionHead):
                 head.mean.copy_(torch.from_numpy(mean))
                 head.scale.copy_(torch.from_numpy(scale))

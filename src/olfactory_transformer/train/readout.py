@@ -36,6 +36,7 @@ def fit_readout(
     molecules: npt.NDArray[np.int64],
     folder: Path,
     config: DenseConfig,
+    device: str = "auto",
 ) -> None:
     """Train the layers above the encoder of `model`, which stays as it is.
 
@@ -61,6 +62,7 @@ def fit_readout(
             molecules,
             folder / f"readout-{reader}.safetensors",
             config,
+            device,
         )
         below, layer = network.first_layer(), model.dense[reader]
         weight, bias = (tensor.detach().cpu() for tensor in below)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -56,6 +58,13 @@ class Task:
         before = np.cumsum(count) - count
         rows = np.arange(count.sum()) - np.repeat(before - first, count)
         return rows, place
+
+    def digest(self) -> bytes:
+        """Return a hash of all there is in it, 32 bytes."""
+        found = hashlib.sha256(json.dumps([self.name, self.kind, self.columns, self.weight]).encode())
+        for array in (self.molecule, self.values, self.log_dilution):
+            found.update(b"" if array is None else array.tobytes())
+        return found.digest()
 
     def statistics(
         self, molecules: npt.NDArray[np.int64]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -123,9 +124,36 @@ def teach(
     return Answers(by_networks, by_trees)
 
 
-def _trees(task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.int64], seed: int) -> Floats:
-    """Fit extra trees on a task's rows of the given molecules; return logits or numbers for `asked`, (R, C)."""
+def extra_trees(seed: int) -> Any:
+    """Return unfitted extra trees as they teach."""
     from sklearn.ensemble import ExtraTreesRegressor
+
+    threads = torch.get_num_threads()
+    return ExtraTreesRegressor(200, max_features=0.1, min_samples_leaf=2, random_state=seed, n_jobs=threads)
+
+
+def fitted_answers(
+    estimator: Any, task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.int64]
+) -> Floats:
+    """Fit a regressor of scikit-learn on a task's rows of some molecules and return its answers.
+
+    Parameters
+    ----------
+    estimator : regressor of one or many columns
+    task : Task
+        To learn from.
+    asked : Task
+        Rows to answer; their values do not matter.
+    features : ndarray of float32, (M, F)
+        A dilution is put behind them.
+    molecules : ndarray of int64
+        Those whose labels may be learned from.
+
+    Returns
+    -------
+    ndarray of float32, (R, C)
+        Probabilities of yes/no labels, or numbers in the targets' units.
+    """
 
     def seen(of: Task, rows: npt.NDArray[np.int64] | slice) -> Floats:
         found = features[of.molecule[rows]]
@@ -136,16 +164,14 @@ def _trees(task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.
     known = np.isfinite(values)
     mean = np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1)
     values = np.where(known, values, mean)  # what is unknown pulls nowhere
-    trees = ExtraTreesRegressor(
-        200,
-        max_features=0.1,
-        min_samples_leaf=2,
-        random_state=seed,
-        n_jobs=torch.get_num_threads(),
-    )
-    trees.fit(seen(task, rows), values if len(task.columns) > 1 else values[:, 0])
-    found = trees.predict(seen(asked, slice(None))).reshape(len(asked.molecule), -1)
-    if task.kind == "binary":
-        found = found.clip(0, 1)
-        found = np.log((found + _ODDS_FLOOR) / (1 - found + _ODDS_FLOOR))
+    estimator.fit(seen(task, rows), values if len(task.columns) > 1 else values[:, 0])
+    found = estimator.predict(seen(asked, slice(None))).reshape(len(asked.molecule), -1)
     return np.asarray(found, np.float32)
+
+
+def _trees(task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.int64], seed: int) -> Floats:
+    """Return the answers of extra trees, (R, C): logits, or numbers in the targets' units."""
+    found = fitted_answers(extra_trees(seed), task, asked, features, molecules)
+    if task.kind == "binary":
+        found = np.log((found + _ODDS_FLOOR) / (1 - found + _ODDS_FLOOR))
+    return found
