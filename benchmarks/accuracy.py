@@ -12,6 +12,7 @@ import argparse
 import warnings
 from pathlib import Path
 
+import mixture_trees
 import numpy as np
 from baselines import Held, chemprop, extra_trees, random_forest
 from plots import Array, ablations_figure, read_table, words_figure
@@ -27,7 +28,7 @@ from olfactory_transformer.train.features import read_features
 from olfactory_transformer.train.figures import figures
 from olfactory_transformer.train.finetune import NETWORK, held_out_predictions, model_config, read_run
 from olfactory_transformer.train.metrics import label_scores
-from olfactory_transformer.train.mirror import mirror_pairs, ordered_right
+from olfactory_transformer.train.mirror import by_chance, mirror_pairs, ordered_right
 from olfactory_transformer.train.mixtures import train_mixtures
 from olfactory_transformer.train.read import FOLDS, read_training_set
 from olfactory_transformer.train.report import machine, spread, table
@@ -116,26 +117,33 @@ def mirrors(data: TrainingSet, held: Held, folds: list[int]) -> str:
     return (
         f"{differing} pairs of enantiomers in gs_lf_isomeric differ in at least one word; of their {of} differing "
         f"words the network of the held-out fold gives the higher probability to the right one in {right} "
-        f"({right / max(of, 1):.0%}; chance is 50 %)."
+        f"({right / max(of, 1):.0%}; chance is 50 %). With the hand of each pair drawn at random, as many are right "
+        f"in {by_chance(isomeric, predicted, pairs):.2%} of the draws. How stereo is read was chosen on these folds, "
+        "too. Without stereo given, the log odds of every word are the mean of those of the two mirror images "
+        "(`tests/unit/model/test_transformer.py`)."
     )
 
 
 def mixtures(data: Path, model: str, kept: Path) -> str:
-    """Return the table of what is said of mixtures by a model's embedding."""
+    """Return the table of what is said of mixtures by a model's embedding, and by extra trees."""
     embed = embedding_by(ScentPredictor.from_pretrained(model))
-    _, found = train_mixtures(data, embed, kept, progress=print)
+    _, found = train_mixtures(data, embed, kept / MIXTURES, progress=print)
+    trees = mixture_trees.scores(data, kept)
     rows = (
         ("51 words of a blend (dream2025_profiles), mean r", "dream2025_profiles", "profile_r", "0.80"),
         ("distance of two mixtures (pairs), r", "pairs", "r", "0.85 / 0.76"),
         ("distance of two mixtures (pairs), RMSE", "pairs", "rmse", ""),
     )
-    return table(
-        ["output", "at random", "molecules out", "aim"],
+    names = ["at random", "extra trees at random", "molecules out", "extra trees, molecules out", "aim"]
+    each = [
         [
-            [what, f"{found[file][key]:.3f}", f"{found[file][f'{key}_molecules_out']:.3f}", aim]
-            for what, file, key, aim in rows
-        ],
-    )
+            what,
+            *(f"{by[file][key + how]:.3f}" for how in ("", "_molecules_out") for by in (found, trees)),
+            aim,
+        ]
+        for what, file, key, aim in rows
+    ]
+    return table(["output", *names], each)
 
 
 def named(folds: list[int]) -> str:
@@ -175,7 +183,7 @@ def main() -> None:
         "shipped network": ours,
         "its teachers": teachers(runs / "teachers", "blend", folds),
         "extra trees": trees,
-        "random forest": random_forest(data, features.counts, TASKS, folds, runs / "baselines"),
+        "random forest": random_forest(data, features.counts["morgan"], TASKS, folds, runs / "baselines"),
     }
     if done := [k for k in folds if ("words", k) in by_chemprop]:
         columns["chemprop" if done == folds else f"chemprop, {named(done)}"] = by_chemprop
@@ -196,8 +204,9 @@ def main() -> None:
             "# Accuracy",
             f"Written by `make bench-accuracy`; do not edit. Mean (and standard deviation, sd) over {named(folds)}, "
             "each estimator trained on the other four folds. All stereoisomers of a molecule share a fold, over all "
-            "files. Teachers and extra trees see all 217 RDKit descriptors and Morgan counts, the random forest Morgan "
-            "counts alone; the shipped network needs no descriptors.",
+            "files. Extra trees see all 217 RDKit descriptors and Morgan counts, the teachers also other fingerprints "
+            "and the pre-trained embedding (`train/teacher.py`), the random forest Morgan counts alone; the shipped "
+            "network needs no descriptors.",
             "chemprop: one network on the 138 words, settings as its command line has them, one in ten of the "
             "molecules that it may learn from set aside to choose the epoch (`benchmarks/chemprop_baseline.py`)."
             if done
@@ -211,8 +220,9 @@ def main() -> None:
             "## Mixtures",
             "By the embedding of the shipped model, which has learned from the labels of single molecules but not "
             "from those of the mixtures held out. At random: five folds over distinct sets of components (blends), or "
-            "over pairs of them. Molecules out: nothing rated with a molecule of the test in it is learned from.",
-            mixtures(arguments.data, arguments.model, runs / "baselines" / MIXTURES),
+            "over pairs of them. Molecules out: nothing rated with a molecule of the test in it is learned from. Extra "
+            "trees see descriptors and counts in the same folds (`benchmarks/mixture_trees.py`).",
+            mixtures(arguments.data, arguments.model, runs / "baselines"),
             "## Mirror images",
             mirrors(data, ours, folds),
         ]

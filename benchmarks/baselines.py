@@ -91,7 +91,7 @@ def _held(
             learned = np.flatnonzero(data.fold != fold)
             trees = estimator(task)
             file = path.with_name(f"{path.name}-{name}-fold-{fold}.npz")
-            settings = repr(sorted(trees.get_params().items()))
+            settings = repr(sorted((k, v) for k, v in trees.get_params().items() if k != "n_jobs"))
             key = _digest(features[task.molecule], rows, task.digest(), settings.encode())
             found[name, fold] = _kept(
                 file, key, partial(teacher.fitted_answers, trees, task, asked, features, learned)

@@ -149,13 +149,13 @@ class Trials:
     Parameters
     ----------
     folder : Path
-        Of the runs: first/fold-0 (labels alone), teachers/fold-0.npz, folds/fold-0 (student) ...
+        Of the runs: teachers/fold-0.npz, folds/fold-0 (student) ...
     trunk : Path or None
     structures : Path
         Unlabelled ones, from `olfactory pretrain`.
     size : int
         How many of them are labelled.
-    first, student : FitConfig
+    student : FitConfig
     teachers : DenseConfig
     """
 
@@ -163,21 +163,12 @@ class Trials:
     trunk: Path | None
     structures: Path
     size: int = SIZE
-    first: FitConfig = recipe(student=False)[0]
     student: FitConfig = recipe(student=True)[0]
     teachers: DenseConfig = teacher.DEFAULTS
 
     def run(self, data: TrainingSet, fold: int) -> dict[str, Held]:
-        """Train a network on the labels alone, teachers and a student; return the held-out predictions of each."""
+        """Train teachers and a student; return the held-out predictions of both."""
         folder, part = self.folder, f"fold-{fold}"
-        first, _ = finetune(
-            data,
-            folder / "first" / part,
-            trunk=self.trunk,
-            model=model_config(data, dropout=recipe(student=False)[1]),
-            config=replace(self.first, seed=self.first.seed + fold),
-            hold_out=fold,
-        )
         pool = odorant_like(structure_smiles(self.structures), data, self.size)
         taught = folder / "teachers"
         inputs = read_inputs(data, pool, self.trunk, taught / "features.npz")
@@ -192,8 +183,7 @@ class Trials:
         )
         blend = {key: found for key, found in soft.held_out.items() if key.startswith("blend/")}
         return {
-            "network on the labels alone": _held(held_out_predictions(first, data, fold), fold),
-            "its teachers": {(key.removeprefix("blend/"), fold): found for key, found in blend.items()},
+            "teachers": {(key.removeprefix("blend/"), fold): found for key, found in blend.items()},
             "shipped recipe": _held(held_out_predictions(student, data, fold), fold),
         }
 

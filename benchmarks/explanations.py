@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def masked(tokens: MoleculeTokens, atoms: np.ndarray) -> MoleculeTokens:
     """Return the tokens with some atoms hidden, as pre-training hides them; their bonds stay, substructures go."""
     codes = tokens.atoms.copy()
     codes[atoms] = voc.MASK
-    return MoleculeTokens(codes, tokens.relations, without(tokens, list(atoms)).environments)
+    return replace(tokens, atoms=codes, environments=without(tokens, list(atoms)).environments)
 
 
 WAYS = {"taken out": without, "masked": masked}

@@ -40,6 +40,7 @@ def test_onnx_and_torch_agree_on_a_thousand_molecules(predictor):
                 torch.from_numpy(batch.atoms),
                 torch.from_numpy(batch.relations),
                 torch.from_numpy(batch.fingerprint),
+                torch.from_numpy(batch.hands),
                 torch.from_numpy(dilution[start : start + 50]),
             )
         for name, tensor in trained._asdict().items():

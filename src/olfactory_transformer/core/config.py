@@ -31,7 +31,9 @@ class ModelConfig:
     embedding : int
         Coordinates of the odour map.
     dense : int
-        Width of the layer that reads embedding and fingerprint together.
+        Width of a layer that reads embedding and fingerprint together.
+    word_readers : int
+        Such layers of the words, each trained on its own; the words' log odds are the mean of what they say.
     dropout : float
         While training.
     name, version : str
@@ -61,6 +63,7 @@ class ModelConfig:
     feedforward: int = 384
     embedding: int = 256
     dense: int = 512
+    word_readers: int = 3
     dropout: float = 0.1
     name: str = "unnamed"
     version: str = "0"

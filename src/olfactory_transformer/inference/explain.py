@@ -138,13 +138,13 @@ def smiles_order(molecule: Molecule) -> list[int]:
 def select(tokens: MoleculeTokens, atoms: Sequence[int]) -> MoleculeTokens:
     """Return the tokens of some atoms, in the order given; they keep what they say of atoms left out.
 
-    Substructures that any atom left out is part of go with it.
+    Substructures that any atom left out is part of go with it; which hand the molecule is stays.
 
     >>> from olfactory_transformer.model.tokenizer import MoleculeTokenizer
     >>> from olfactory_transformer.molecules import read_molecule
     >>> some = select(MoleculeTokenizer()(read_molecule("CCO")), [2, 0])
     >>> some.atoms.shape, some.relations.shape
-    ((2, 7), (2, 2))
+    ((2, 6), (2, 2))
     """
     at = np.array(atoms, np.int64)
     place = np.full(len(tokens), len(tokens))  # where each atom goes; beyond the end: nowhere
@@ -152,7 +152,8 @@ def select(tokens: MoleculeTokens, atoms: Sequence[int]) -> MoleculeTokens:
     bits, centre, radius = tokens.environments.astype(np.int64).T
     whole = ~((_BONDS_APART[tokens.relations[centre]] <= radius[:, None]) & (place == len(tokens))).any(1)
     environments = np.stack([bits, place[centre], radius], 1)[whole].astype(np.uint16)
-    return MoleculeTokens(tokens.atoms[at], tokens.relations[np.ix_(at, at)], environments, tokens.unknown)
+    relations = tokens.relations[np.ix_(at, at)]
+    return MoleculeTokens(tokens.atoms[at], relations, environments, tokens.hands, tokens.unknown)
 
 
 def without(tokens: MoleculeTokens, atoms: Sequence[int]) -> MoleculeTokens:

@@ -219,7 +219,7 @@ class ScentPredictor:
             return [None] * len(molecules)
         distance = self.reference.distance(raw.embedding)
         percentile = self.reference.percentile(distance)
-        boiling = raw.volatility[:, :1].tolist()  # rows without a value where the model has no such head
+        boiling = raw.volatility[:, :1].tolist()
         return [
             assess(self.reference.domain, molecule.heavy_atoms, molecule.elements, float(d), float(p), *b)
             for molecule, d, p, b in zip(molecules, distance, percentile, boiling, strict=True)

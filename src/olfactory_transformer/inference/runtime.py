@@ -17,7 +17,7 @@ from olfactory_transformer.model.tokenizer import MoleculeTokens, collate
 Floats = npt.NDArray[np.float32]
 # Molecules are padded to these lengths: few shapes, so that the memory ONNX Runtime keeps for each stays small.
 LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 200)
-_INPUTS = ("atoms", "relations", "fingerprint", "log_dilution")
+_INPUTS = ["atoms", "relations", "fingerprint", "hands", "log_dilution"]
 _LARGEST_BATCH = 128
 _PAIRS = 400_000  # B x N x N; the attention bias takes 200 bytes a pair
 
@@ -25,8 +25,6 @@ _PAIRS = 400_000  # B x N x N; the attention bias takes 200 bytes a pair
 @dataclass(frozen=True, slots=True, eq=False)
 class RawOutputs:
     """The network's outputs for M molecules; see `model.transformer.Outputs` for units.
-
-    An older model has no columns of the heads it lacks.
 
     Parameters
     ----------
@@ -54,7 +52,6 @@ class RawOutputs:
 
 
 _FIELDS = tuple(field.name for field in fields(RawOutputs))
-_ALWAYS = {"embedding", "words", "ratings", "threshold", "odorless"}  # of every model, from 1.0.0 on
 
 
 def padded_length(atoms: int) -> int:
@@ -113,22 +110,16 @@ class OnnxRuntime:
             raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
         inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name.removeprefix("out_") for value in self._session.get_outputs()]
-        self._inputs = [name for name in _INPUTS if name in inputs]
-        # A model before 1.2.0 sees no fingerprint.
-        known = inputs == self._inputs and {*_INPUTS} - {"fingerprint"} <= {*inputs}
-        if not known or not _ALWAYS <= set(self._outputs) <= set(_FIELDS):
+        if inputs != _INPUTS or set(self._outputs) != set(_FIELDS):
             found = ", ".join([*inputs, *self._outputs])[:200]
             raise ModelForeign(f"{path}: a graph of {found}; expected one by save_pretrained")
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Columns of each of the outputs, in the order of `RawOutputs`."""
-        width = dict.fromkeys(_FIELDS, 0)
-        width |= {
-            name: output.shape[1]
-            for name, output in zip(self._outputs, self._session.get_outputs(), strict=True)
-        }
-        return tuple(width.values())
+        outputs = zip(self._outputs, self._session.get_outputs(), strict=True)
+        width = {name: output.shape[1] for name, output in outputs}
+        return tuple(width[name] for name in _FIELDS)
 
     def run(self, tokens: Sequence[MoleculeTokens], log_dilutions: Floats) -> RawOutputs:
         """Predict M molecules, each at a dilution.
@@ -147,9 +138,10 @@ class OnnxRuntime:
                 "atoms": batch.atoms,
                 "relations": batch.relations,
                 "fingerprint": batch.fingerprint,
+                "hands": batch.hands,
                 "log_dilution": log_dilutions[members].astype(np.float32),
             }
-            parts.append(self._session.run(None, {name: inputs[name] for name in self._inputs}))
+            parts.append(self._session.run(None, inputs))
             order += members
         found = {
             name: np.zeros((len(tokens), width), np.float32)

@@ -7,6 +7,8 @@ import logging
 import warnings
 from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
 from torch import nn
 
@@ -14,7 +16,8 @@ from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.transformer import Outputs
 
 OPSET = 18
-INPUTS = ("atoms", "relations", "fingerprint", "log_dilution")
+_LARGE = 1024  # numbers; of smaller tensors nothing is gained
+INPUTS = ("atoms", "relations", "fingerprint", "hands", "log_dilution")
 # The prefix keeps them apart from the graph's own names: the exporter calls a value "embedding", too.
 OUTPUTS = tuple(f"out_{name}" for name in Outputs._fields)
 
@@ -22,8 +25,8 @@ OUTPUTS = tuple(f"out_{name}" for name in Outputs._fields)
 def export_onnx(model: nn.Module, path: str | Path) -> None:
     """Write `model` as ONNX with free batch and atom dimensions.
 
-    Inputs: `atoms` uint8 (B, N, F), `relations` uint8 (B, N, N), `fingerprint` uint8 (B, 2048), `log_dilution`
-    float (B,). Outputs: the fields of `Outputs`, named `out_` and the field.
+    Inputs: `atoms` uint8 (B, N, F), `relations` uint8 (B, N, N), `fingerprint` uint8 (B, 2048), `hands` int8
+    (B, 512), `log_dilution` float (B,). Outputs: the fields of `Outputs`, named `out_` and the field.
     """
     network = copy.deepcopy(model).cpu().eval()
     features = len(voc.ATOM_FEATURES)
@@ -31,6 +34,7 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
         torch.full((3, 5, features), 2, dtype=torch.uint8),
         torch.ones((3, 5, 5), dtype=torch.uint8),
         torch.ones((3, voc.FINGERPRINT_BITS), dtype=torch.uint8),
+        torch.ones((3, voc.HAND_FEATURES), dtype=torch.int8),
         torch.full((3,), -3.0),
     )
     batch, atoms = torch.export.Dim("batch", min=1, max=65536), torch.export.Dim("atoms", min=1, max=4096)
@@ -38,6 +42,7 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
         "atoms": {0: batch, 1: atoms},
         "relations": {0: batch, 1: atoms, 2: atoms},
         "fingerprint": {0: batch},
+        "hands": {0: batch},
         "log_dilution": {0: batch},
     }
     with warnings.catch_warnings(), torch.no_grad():
@@ -60,4 +65,24 @@ def export_onnx(model: nn.Module, path: str | Path) -> None:
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
     program.model.graph.metadata_props.clear()
-    program.save(str(path), external_data=False)
+    onnx.save_model(_halved(program.model_proto), str(path))
+
+
+def _halved(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large weights in half precision where that loses nothing, cast back when the graph is loaded."""
+    casts = []
+    for tensor in graph.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _LARGE:
+            continue
+        with np.errstate(over="ignore"):
+            half = values.astype(np.float16)
+        if not np.array_equal(half, values):
+            continue
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)
+    return graph

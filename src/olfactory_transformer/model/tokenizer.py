@@ -16,6 +16,7 @@ from rdkit.Chem import rdFingerprintGenerator
 from olfactory_transformer.core.errors import ModelForeign
 from olfactory_transformer.model import vocabulary as voc
 from olfactory_transformer.model.folder import read_json, resolve, write_json
+from olfactory_transformer.model.handedness import RULES, handedness
 from olfactory_transformer.molecules import Molecule
 
 Codes = npt.NDArray[np.uint8]
@@ -29,12 +30,14 @@ class MoleculeTokens:
     Parameters
     ----------
     atoms : ndarray of uint8, shape (N, F)
-        A row an atom, a column a feature (element, degree, charge, hydrogens, hybridisation, ring, stereo).
+        A row an atom, a column a feature (element, degree, charge, hydrogens, hybridisation, ring).
     relations : ndarray of uint8, shape (N, N)
         What atom i is to atom j: a kind of bond or a number of bonds. Symmetric.
     environments : ndarray of uint16, shape (K, 3)
         The substructures of the Morgan fingerprint, one a row: its place in the fingerprint, the atom at its centre,
         and how many bonds it reaches from there.
+    hands : ndarray of int16, shape (K, 2)
+        Which hand its stereo centres are; see `handedness`.
     unknown : int
         How many atom features had a value that the vocabulary does not know.
     """
@@ -42,6 +45,7 @@ class MoleculeTokens:
     atoms: Codes
     relations: Codes
     environments: npt.NDArray[np.uint16]
+    hands: npt.NDArray[np.int16]
     unknown: int = 0
 
     def __len__(self) -> int:
@@ -58,11 +62,14 @@ class TokenBatch:
     relations : ndarray of uint8, shape (B, N, N)
     fingerprint : ndarray of uint8, shape (B, 2048)
         Counts of substructures; 255 for more.
+    hands : ndarray of int8, shape (B, 512)
+        Signed features of stereo centres; those of the mirror image are the negative.
     """
 
     atoms: Codes
     relations: Codes
     fingerprint: Codes
+    hands: npt.NDArray[np.int8]
 
 
 def collate(tokens: Sequence[MoleculeTokens], length: int | None = None) -> TokenBatch:
@@ -73,20 +80,22 @@ def collate(tokens: Sequence[MoleculeTokens], length: int | None = None) -> Toke
     >>> from olfactory_transformer.molecules import read_molecule
     >>> tokenizer = MoleculeTokenizer()
     >>> batch = collate([tokenizer(read_molecule(smiles)) for smiles in ("CCO", "C")])
-    >>> batch.atoms.shape, batch.relations.shape, batch.fingerprint.shape
-    ((2, 3, 7), (2, 3, 3), (2, 2048))
+    >>> batch.atoms.shape, batch.relations.shape, batch.fingerprint.shape, batch.hands.shape
+    ((2, 3, 6), (2, 3, 3), (2, 2048), (2, 512))
     """
     size = length or max(len(t) for t in tokens)
     atoms = np.zeros((len(tokens), size, len(voc.ATOM_FEATURES)), np.uint8)
     relations = np.zeros((len(tokens), size, size), np.uint8)
     fingerprint = np.zeros((len(tokens), voc.FINGERPRINT_BITS), np.uint8)
+    hands = np.zeros((len(tokens), voc.HAND_FEATURES), np.int8)
     for row, t in enumerate(tokens):
         n = len(t)
         atoms[row, :n] = t.atoms
         relations[row, :n, :n] = t.relations
         places, counts = np.unique(t.environments[:, 0], return_counts=True)
         fingerprint[row, places] = counts.clip(0, 255)
-    return TokenBatch(atoms, relations, fingerprint)
+        hands[row, t.hands[:, 0]] = t.hands[:, 1]
+    return TokenBatch(atoms, relations, fingerprint, hands)
 
 
 class MoleculeTokenizer:
@@ -100,7 +109,7 @@ class MoleculeTokenizer:
     >>> from olfactory_transformer.molecules import read_molecule
     >>> tokens = MoleculeTokenizer()(read_molecule("CCO"))
     >>> tokens.atoms.shape, tokens.relations.shape, tokens.environments.shape, tokens.unknown
-    ((3, 7), (3, 3), (6, 3), 0)
+    ((3, 6), (3, 3), (6, 3), 0)
     """
 
     def __init__(self) -> None:
@@ -140,7 +149,8 @@ class MoleculeTokenizer:
         mol = molecule.rdmol
         rings = mol.GetRingInfo().AtomRings()
         atoms, unknown = self._atoms(mol, rings)
-        return MoleculeTokens(atoms, self._relations(mol, rings), self._environments(mol), unknown)
+        relations, environments = self._relations(mol, rings), self._environments(mol)
+        return MoleculeTokens(atoms, relations, environments, handedness(mol), unknown)
 
     def _environments(self, mol: Chem.Mol) -> npt.NDArray[np.uint16]:
         found = rdFingerprintGenerator.AdditionalOutput()
@@ -161,10 +171,6 @@ class MoleculeTokenizer:
         tables, missing = self._atom, self._unknown
         rows: list[tuple[int, ...]] = []
         for index, atom in enumerate(mol.GetAtoms()):
-            if atom.HasProp("_CIPCode"):
-                stereo = atom.GetProp("_CIPCode")
-            else:
-                stereo = "unspecified" if atom.HasProp("_ChiralityPossible") else "none"
             ring_name = ("a" if atom.GetIsAromatic() else "") + str(smallest.get(index, 0))
             rows.append(
                 (
@@ -174,7 +180,6 @@ class MoleculeTokenizer:
                     tables["hydrogens"].get(str(atom.GetTotalNumHs()), missing["hydrogens"]),
                     self._hybridisation[atom.GetHybridization()],
                     tables["ring"].get(ring_name, missing["ring"]),
-                    tables["stereo"].get(stereo, missing["stereo"]),
                 )
             )
         codes = np.array(rows, np.uint8)
@@ -210,6 +215,7 @@ class MoleculeTokenizer:
             "version": voc.VERSION,
             "atom_features": {name: list(values) for name, values in voc.ATOM_FEATURES.items()},
             "relations": list(voc.RELATIONS),
+            "hands": {"features": voc.HAND_FEATURES, "rules": [list(rule) for rule in RULES]},
         }
 
     def save_pretrained(self, folder: str | Path) -> None:

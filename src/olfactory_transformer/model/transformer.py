@@ -7,6 +7,10 @@ arXiv:2106.05234), so no positions are needed and the order of the atoms does no
 What the transformer makes of the molecule, the embedding, is read together with counts of its substructures (Morgan,
 radius 2), which say exactly which known molecules it resembles; then comes one layer a task.
 
+All of this is blind to mirror images. What tells them apart is added to the words' log odds: a linear function of
+signed features that change sign in the mirror (see `handedness`), and so do the answers: where no stereo is given, a
+word's log odds are the mean of those of the two mirror images.
+
 Shapes: B molecules, N atoms (padded), T = N + 1 tokens, F atom features, H heads, L layers, D width, E embedding.
 """
 
@@ -67,6 +71,23 @@ class Outputs(NamedTuple):
 HEADS = Outputs._fields[1:]
 # Dense layer -> the heads on it. Words have one of their own: beside the numbers they are learned worse.
 READERS = {"words": ("words", "isomeric"), "numbers": HEADS[2:]}
+HANDED = READERS["words"]  # heads that tell mirror images apart
+_KINDS: dict[str, type[BinaryHead | RegressionHead]] = {
+    "words": BinaryHead,
+    "isomeric": BinaryHead,
+    "ratings": DilutionHead,
+    "profile": DilutionHead,
+    "atlas": RegressionHead,
+    "threshold": RegressionHead,
+    "odorless": BinaryHead,
+    "volatility": RegressionHead,
+}
+_FIXED_COLUMNS = {"threshold": 1, "odorless": 1, "volatility": 2}
+
+
+def reader_width(config: ModelConfig, reader: str) -> int:
+    """Return the outputs of a dense layer of `READERS`; those of several readers of words stand side by side."""
+    return config.dense * (config.word_readers if reader == "words" else 1)
 
 
 class Attention(nn.Module):
@@ -177,6 +198,17 @@ class Encoder(nn.Module):
         return torch.cat([first[:, None, :], torch.cat([column, relations], 2)], 1)
 
 
+def unit_hands(hands: Tensor) -> Tensor:
+    """Scale signed features (B, 512) to length 1, or leave them 0: a centre counts for less beside others."""
+    return hands / hands.norm(dim=-1, keepdim=True).clamp(min=1.0)  # type: ignore[no-any-return]
+
+
+def _zeros(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs, bias=False)
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
 class OlfactoryTransformer(nn.Module):
     """A molecule's tokens and fingerprint in, its smell out.
 
@@ -190,10 +222,11 @@ class OlfactoryTransformer(nn.Module):
     >>> import torch
     >>> from olfactory_transformer.core.config import ModelConfig
     >>> model = OlfactoryTransformer(ModelConfig(words=("fruity", "green"), ratings=("intensity",))).eval()
-    >>> atoms = torch.full((2, 3, 7), 2, dtype=torch.uint8)
+    >>> atoms = torch.full((2, 3, 6), 2, dtype=torch.uint8)
     >>> relations = torch.ones((2, 3, 3), dtype=torch.uint8)
     >>> fingerprint = torch.zeros((2, 2048), dtype=torch.uint8)
-    >>> out = model(atoms, relations, fingerprint, torch.tensor([-3.0, -3.0]))
+    >>> hands = torch.zeros((2, 512), dtype=torch.int8)
+    >>> out = model(atoms, relations, fingerprint, hands, torch.tensor([-3.0, -3.0]))
     >>> tuple(out.words.shape), tuple(out.embedding.shape)
     ((2, 2), (2, 256))
     """
@@ -203,24 +236,21 @@ class OlfactoryTransformer(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         inputs = config.embedding + voc.FINGERPRINT_BITS
-        self.dense = nn.ModuleDict({name: nn.Linear(inputs, config.dense) for name in READERS})
+        self.dense = nn.ModuleDict({name: nn.Linear(inputs, reader_width(config, name)) for name in READERS})
+        columns = {name: len(getattr(config, name, ())) for name in HEADS} | _FIXED_COLUMNS
+        self.hands = nn.ModuleDict({name: _zeros(voc.HAND_FEATURES, columns[name]) for name in HANDED})
         self.heads = nn.ModuleDict(
             {
-                "words": self._head(BinaryHead, len(config.words)),
-                "isomeric": self._head(BinaryHead, len(config.isomeric)),
-                "ratings": self._head(DilutionHead, len(config.ratings)),
-                "profile": self._head(DilutionHead, len(config.profile)),
-                "atlas": self._head(RegressionHead, len(config.atlas)),
-                "threshold": self._head(RegressionHead, 1),
-                "odorless": self._head(BinaryHead, 1),
-                "volatility": self._head(RegressionHead, 2),
+                name: kind(reader_width(config, reader), columns[name], config.dropout, deep=False)
+                for reader, names in READERS.items()
+                for name, kind in _KINDS.items()
+                if name in names
             }
         )
 
-    def _head(self, kind: type[BinaryHead | RegressionHead], columns: int) -> nn.Module:
-        return kind(self.config.dense, columns, self.config.dropout, deep=False)
-
-    def forward(self, atoms: Tensor, relations: Tensor, fingerprint: Tensor, log_dilution: Tensor) -> Outputs:
+    def forward(
+        self, atoms: Tensor, relations: Tensor, fingerprint: Tensor, hands: Tensor, log_dilution: Tensor
+    ) -> Outputs:
         """Predict B molecules, each at a dilution.
 
         Parameters
@@ -228,6 +258,7 @@ class OlfactoryTransformer(nn.Module):
         atoms : Tensor of uint8, (B, N, F)
         relations : Tensor of uint8, (B, N, N)
         fingerprint : Tensor of uint8, (B, 2048)
+        hands : Tensor of int8, (B, 512)
         log_dilution : Tensor of float, (B,)
             log10 of the volume fraction, for the ratings and the profile alone.
         """
@@ -236,10 +267,13 @@ class OlfactoryTransformer(nn.Module):
         inputs = torch.cat([embedding, counts], -1)
         found = {"embedding": embedding}
         for reader, names in READERS.items():
-            joint = F.gelu(self.dense[reader](inputs))  # (B, dense)
+            joint = F.gelu(self.dense[reader](inputs))  # (B, readers of it * dense)
             for name in names:
                 head = self.heads[name]
                 found[name] = head(joint, log_dilution) if isinstance(head, DilutionHead) else head(joint)
+        turned = unit_hands(hands.float())
+        for name in HANDED:
+            found[name] = found[name] + self.hands[name](turned)
         return Outputs(**found)
 
     @classmethod

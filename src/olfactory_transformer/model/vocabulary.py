@@ -6,7 +6,7 @@ one table, so that a model needs one embedding for atoms and one for relations.
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 PAD, MASK = 0, 1  # shared by all atom features
 RING_SIZES = (0, 3, 4, 5, 6, 7, 8)  # smallest ring of the atom; larger rings count as 8
@@ -22,7 +22,6 @@ ATOM_FEATURES: dict[str, tuple[str, ...]] = {
     "hydrogens": tuple(str(n) for n in range(5)),
     "hybridisation": ("S", "SP", "SP2", "SP3", "SP2D", "SP3D", "SP3D2"),
     "ring": tuple(f"{kind}{size}" for kind in ("", "a") for size in RING_SIZES),  # "a6": six-ring, aromatic
-    "stereo": ("none", "R", "S", "unspecified"),
 }  # fmt: skip
 
 # Relations of two atoms. A bond: type, whether in a ring, and double-bond stereo. Otherwise the number of bonds
@@ -45,6 +44,8 @@ RELATIONS: tuple[str, ...] = (
 )
 # Counts of substructures (Morgan, radius 2) are folded to so many numbers.
 FINGERPRINT_BITS, FINGERPRINT_RADIUS = 2048, 2
+# Signed features of stereo centres are folded to so many numbers (see `handedness`).
+HAND_FEATURES = 512
 
 
 def bonds_apart(relation: str) -> int | None:

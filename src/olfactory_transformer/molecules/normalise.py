@@ -83,7 +83,7 @@ def normalise(mol: Chem.Mol, bracketed: bool = True) -> tuple[Chem.Mol, str, tup
 
 
 def _assign_stereo(mol: Chem.Mol) -> None:
-    Chem.AssignStereochemistry(mol, cleanIt=True, force=True, flagPossibleStereoCenters=True)
+    Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
 
 
 def _without_hydrogens(mol: Chem.Mol) -> Chem.Mol:

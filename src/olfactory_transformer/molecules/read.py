@@ -45,7 +45,7 @@ class Molecule:
         Canonical isomeric SMILES of what is predicted: one fragment, no isotopes, no atom maps, charges
         neutralised where possible.
     rdmol : rdkit.Chem.Mol
-        The same, sanitised, with CIP labels and possible stereo centres assigned.
+        The same, sanitised, with stereo assigned.
     warnings : tuple of MoleculeWarning
         What was changed on the way, and what the model has not seen.
     """

@@ -81,8 +81,9 @@ uses the weights commercially has to clear that with the sources first.
 
 ## Known failures
 
-- Mirror images: the input tells R from S and E from Z, but most of what was learned was written without stereo. What
-  `olfactory-base-v1` says of enantiomers is measured in `docs/results/accuracy.md`; do not rely on it.
+- Mirror images: most of what was learned was written without stereo, and what was written of enantiomers is often one
+  person's word. How often `olfactory-base-v1` gives a word to the right one of two is in `docs/results/accuracy.md`; do
+  not rely on it. On the odour map both lie in one place.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
 - Involatile molecules are sometimes given a smell, and `applicability` does not always say so: `olfactory-base-v1`
   1.2.0 calls octacosane "waxy" and aspirin "phenolic", both inside. Ammonia, like nothing it learned from, it calls
@@ -132,9 +133,9 @@ def _lessons(origin: Origin) -> str:
         else "The network began without pre-training."
     )
     if origin.taught:
-        text += f""" The network learned from the labels and from what teachers (dense networks and extra trees on RDKit
-            descriptors, and on the embedding of a pre-trained trunk where they had one) say of
-            {origin.taught:,} unlabelled structures listed by the `chemicals` package (MIT)."""
+        text += f""" The network learned from the labels and from what teachers (dense networks, extra trees and a
+            Gaussian process on RDKit's descriptors and fingerprints, and on the embedding of a pre-trained trunk where
+            they had one) say of {origin.taught:,} unlabelled structures listed by the `chemicals` package (MIT)."""
     else:
         text += " The network learned from the labels alone."
     text += """ `reference.safetensors` has the embeddings of the labelled molecules that it learned from, no labels,

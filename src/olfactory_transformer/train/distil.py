@@ -22,7 +22,7 @@ from olfactory_transformer.train.finetune import embeddings, model_config, new_e
 from olfactory_transformer.train.read import FOLDS
 from olfactory_transformer.train.structures import BROKEN_ARCHIVE
 from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
-from olfactory_transformer.train.teacher import DEFAULTS, NETWORKS, Inputs, teach
+from olfactory_transformer.train.teacher import DEFAULTS, SETTINGS, Inputs, teach
 
 # Dilutions the teachers are asked at (log10 of the volume fraction), as the training files have them.
 _LOG_DILUTIONS = {"ratings": (-1.0, -2.0, -3.0, -5.0), "profile": (-0.4, -1.0, -2.0, -3.0)}
@@ -40,7 +40,7 @@ class SoftLabels:
     log_dilution : dict of str to ndarray (P,)
         For tasks at a dilution.
     held_out : dict of str to ndarray (R, C)
-        "networks/TASK", "trees/TASK" and "blend/TASK" -> logits or numbers for held-out rows,
+        "networks/TASK", "trees/TASK", "process/TASK" and "blend/TASK" -> logits or numbers for held-out rows,
         in its order; to score the teachers by.
     made_from : str
         What they were made from (see `digest`).
@@ -125,17 +125,20 @@ def read_inputs(data: TrainingSet, pool: Sequence[str], trunk: Path | None, cach
         Where the descriptors are kept (see `read_features`).
     """
     known = len(data.smiles)
-    descriptors = read_features([*data.smiles, *pool], cache).table(known)
+    features = read_features([*data.smiles, *pool], cache)
+    others = {kind: features.logs(known, kind) for kind in features.counts}
     if trunk is None:
-        return Inputs(descriptors, np.zeros((len(descriptors), 0), np.float32))
+        others["embedding"] = np.zeros((known + len(pool), 0), np.float32)
+        return Inputs(features.quantiles(), others)
     network = new_encoder(model_config(data), trunk, seed=0)
-    embedding = embeddings(network, with_structures(data, pool), np.arange(len(descriptors)))
-    return Inputs(descriptors, (embedding - embedding.mean(0)) / (embedding.std(0) + 1e-6))
+    embedding = embeddings(network, with_structures(data, pool), np.arange(known + len(pool)))
+    others["embedding"] = (embedding - embedding.mean(0)) / (embedding.std(0) + 1e-6)
+    return Inputs(features.quantiles(), others)
 
 
 def digest(data: TrainingSet, pool: Sequence[str], config: DenseConfig, trunk: Path | None) -> str:
     """Return a hash of all that soft labels are made from: labels, folds, structures, settings and trunk."""
-    found = hashlib.sha256(json.dumps([data.smiles, list(pool), asdict(config), NETWORKS]).encode())
+    found = hashlib.sha256(json.dumps([data.smiles, list(pool), asdict(config), SETTINGS]).encode())
     found.update(data.fold.tobytes())
     for task in data.tasks:
         found.update(task.digest())
@@ -188,6 +191,7 @@ def soft_labels(
         kinds = {
             "networks": answers.networks,
             "trees": answers.trees,
+            "process": answers.process,
             "blend": {task.name: blend},
         }
         scored |= {

@@ -1,4 +1,4 @@
-"""What the teachers see of a molecule: RDKit descriptors and Morgan counts, which the shipped network never needs."""
+"""What the teachers see of a molecule: RDKit descriptors and four kinds of fingerprint."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rdkit import Chem, rdBase
-from rdkit.Chem import Descriptors, rdFingerprintGenerator
+from rdkit.Avalon import pyAvalonTools
+from rdkit.Chem import Descriptors, MACCSkeys, rdFingerprintGenerator
 
 from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.structures import BROKEN_ARCHIVE, normal_quantiles
 
-BITS = 2048
+Counts = npt.NDArray[np.uint8]
+# Fingerprint -> numbers it is folded to.
+BITS = {"morgan": 2048, "roles": 2048, "pairs": 4096, "keys": 167 + 1024}
 _LEAST = 3  # a bit that fewer molecules have cannot be learned from
 _AT_ONCE = 100
 
@@ -32,28 +36,59 @@ class Features:
     ----------
     descriptors : ndarray of float32, (M, 217)
         As RDKit gives them; NaN where it gives none.
-    counts : ndarray of uint8, (M, 2048)
-        Morgan counts, radius 2.
+    counts : dict of str to ndarray of uint8, (M, bits)
+        `morgan`: substructures of radius 2; `roles`: the same, where atoms are donors, acceptors, aromatic and so on
+        (FCFP4); `pairs`: two atoms and the bonds between them; `keys`: MACCS keys, then Avalon counts.
     """
 
     descriptors: npt.NDArray[np.float32]
-    counts: npt.NDArray[np.uint8]
+    counts: dict[str, Counts]
 
-    def table(self, known: int) -> npt.NDArray[np.float32]:
+    def table(self, known: int, kind: str = "morgan") -> npt.NDArray[np.float32]:
         """Return inputs of about unit size: descriptors as normal quantiles, then log(1 + count).
 
         Parameters
         ----------
         known : int
             The first so many molecules choose which bits are kept.
+        kind : str
+            Of the fingerprint.
         """
-        kept = (self.counts[:known] > 0).sum(0) >= _LEAST
-        descriptors = np.nan_to_num(normal_quantiles(self.descriptors))
-        return np.hstack([descriptors, np.log1p(self.counts[:, kept].astype(np.float32))])
+        return np.hstack([self.quantiles(), self.logs(known, kind)])
+
+    def quantiles(self) -> npt.NDArray[np.float32]:
+        """Return the descriptors as normal quantiles, 0 where unknown, (M, 217)."""
+        return np.nan_to_num(normal_quantiles(self.descriptors))
+
+    def logs(self, known: int, kind: str) -> npt.NDArray[np.float32]:
+        """Return log(1 + count) of the bits that enough of the first `known` molecules have."""
+        counts = self.counts[kind]
+        kept = (counts[:known] > 0).sum(0) >= _LEAST
+        return np.log1p(counts[:, kept].astype(np.float32))
 
 
-def _described(smiles: Sequence[str]) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]]:
-    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS)
+def _generators() -> dict[str, Any]:
+    roles = rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
+    return {
+        "morgan": rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=BITS["morgan"]),
+        "roles": rdFingerprintGenerator.GetMorganGenerator(
+            radius=2, fpSize=BITS["roles"], atomInvariantsGenerator=roles
+        ),
+        "pairs": rdFingerprintGenerator.GetAtomPairGenerator(fpSize=BITS["pairs"]),
+    }
+
+
+def _keys(mol: Chem.Mol) -> Counts:
+    maccs: Any = vars(MACCSkeys)["GenMACCSKeys"]  # untyped
+    avalon = np.zeros(1024, np.int64)
+    for place, count in pyAvalonTools.GetAvalonCountFP(mol, 1024).GetNonzeroElements().items():
+        avalon[place] = count
+    both = np.concatenate([np.array(list(maccs(mol)), np.int64), avalon])
+    return both.clip(0, 255).astype(np.uint8)
+
+
+def _described(smiles: Sequence[str]) -> list[tuple[npt.NDArray[np.float32], dict[str, Counts]]]:
+    generators = _generators()
     found = []
     with rdBase.BlockLogs(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -61,7 +96,10 @@ def _described(smiles: Sequence[str]) -> list[tuple[npt.NDArray[np.float32], npt
             mol = Chem.MolFromSmiles(text)
             values = np.array([function(mol) for _, function in Descriptors.descList], np.float64)
             values[~(np.abs(values) < 1e30)] = np.nan
-            counts = generator.GetCountFingerprintAsNumPy(mol).clip(0, 255).astype(np.uint8)
+            counts = {
+                kind: generator.GetCountFingerprintAsNumPy(mol).clip(0, 255).astype(np.uint8)
+                for kind, generator in generators.items()
+            } | {"keys": _keys(mol)}
             found.append((values.astype(np.float32), counts))
     return found
 
@@ -77,20 +115,20 @@ def read_features(smiles: Sequence[str], cache: Path) -> Features:
     """
     with suppress(*BROKEN_ARCHIVE), np.load(cache, allow_pickle=False) as stored:
         if stored["smiles"].tolist() == list(smiles):
-            return Features(stored["descriptors"], stored["counts"])
+            counts = {kind: stored[kind] for kind in BITS}
+            if {kind: table.shape[1] for kind, table in counts.items()} == BITS:
+                return Features(stored["descriptors"], counts)
     parts = [smiles[i : i + _AT_ONCE] for i in range(0, len(smiles), _AT_ONCE)]
     found = []
     with ProcessPoolExecutor(cpu_limit(), mp_context=get_context("spawn")) as pool:
         for part in track(pool.map(_described, parts), len(parts), "describing molecules"):
             found += part
-    features = Features(np.array([d for d, _ in found]), np.array([c for _, c in found]))
+    features = Features(
+        np.array([d for d, _ in found]), {kind: np.array([c[kind] for _, c in found]) for kind in BITS}
+    )
     cache.parent.mkdir(parents=True, exist_ok=True)
     temporary = cache.with_suffix(".part.npz")
-    np.savez_compressed(
-        temporary,
-        smiles=np.array(smiles),
-        descriptors=features.descriptors,
-        counts=features.counts,
-    )
+    arrays: dict[str, Any] = {"descriptors": features.descriptors, **features.counts}
+    np.savez_compressed(temporary, smiles=np.array(smiles), **arrays)
     temporary.replace(cache)
     return features

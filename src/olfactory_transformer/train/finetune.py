@@ -17,6 +17,7 @@ from olfactory_transformer.model.tokenizer import TokenBatch, collate
 from olfactory_transformer.model.transformer import Encoder, OlfactoryTransformer
 from olfactory_transformer.train.decisions import Decisions
 from olfactory_transformer.train.fit import FitConfig, Fitted, Molecules, Run
+from olfactory_transformer.train.hands import fit_hands
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.metrics import label_scores
 from olfactory_transformer.train.readout import DEFAULTS as READOUT
@@ -136,6 +137,7 @@ def finetune(
     # A trial of few epochs shortens the last stage, too; the recipes' own are not touched.
     readout = replace(readout, seed=config.seed, epochs=min(readout.epochs, 3 * config.epochs))
     fit_readout(network, embedding, data, molecules, folder, readout, config.device)
+    fit_hands(network, data, np.unique(molecules))
     save_state(folder / NETWORK, {"network": network.state_dict()}, asdict(config))
     return network.eval(), fitted
 
@@ -177,7 +179,7 @@ def predict(
     dilution = np.full(len(molecules), -3.0, np.float32) if log_dilution is None else log_dilution
 
     def run(batch: TokenBatch, places: Molecules) -> dict[str, Tensor]:
-        inputs = (batch.atoms, batch.relations, batch.fingerprint, dilution[places])
+        inputs = (batch.atoms, batch.relations, batch.fingerprint, batch.hands, dilution[places])
         outputs = model(*(torch.from_numpy(array).to(device) for array in inputs))
         return outputs._asdict()  # type: ignore[no-any-return]
 

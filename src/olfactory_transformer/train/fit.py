@@ -78,6 +78,14 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return a context in which matrices multiply in bfloat16, where the device does that faster."""
+    # Not public; a torch that does not have it multiplies as always.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    fast = device.type == "cuda" or supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
 def batches(
     lengths: npt.NDArray[np.int64], molecules: Molecules, size: int, rng: np.random.Generator
 ) -> list[Molecules]:
@@ -134,7 +142,12 @@ class Run:
         groups, values = load_state(path, "the state of a run; delete it to start the run anew")
         if values["config"] != asdict(self.config):
             raise DataError(f"{path}: from a run with other settings; use another folder or delete it")
-        self.learner.load_state_dict(groups["weights"])
+        try:
+            self.learner.load_state_dict(groups["weights"])
+        except RuntimeError:
+            raise DataError(
+                f"{path}: from a run of another network; use another folder or delete it"
+            ) from None
         self.average = {name: t.to(self.device) for name, t in groups["average"].items()}
         self.best = groups.get("best", {})
         restore_optimizer(self.optimizer, groups.get("optimizer", {}))
@@ -207,7 +220,7 @@ class Run:
         for batch in track(order, len(order), f"epoch {self.epoch + 1}/{self.config.epochs}"):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * rate(self.step, steps)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            with mixed_precision(self.device):
                 losses = self.learner.losses(data, batch, self.config.masked_share)
             total = torch.stack(list(losses.values())).sum()
             self.optimizer.zero_grad(set_to_none=True)

@@ -65,12 +65,30 @@ def ordered_right(
     (int, int, int)
         Right, words that differ, pairs that differ in a word. Ties count as wrong.
     """
-    right = words = differing = 0
+    each = _each(task, predicted, pairs)
+    return int(each[:, 0].sum()), int(each.sum()), len(each)
+
+
+def by_chance(
+    task: Task, predicted: npt.NDArray[np.float32], pairs: Sequence[Pair], samples: int = 10_000
+) -> float:
+    """Return how often as many words are right if the hand of each pair is drawn (words of a pair go together).
+
+    A word by which the network does not tell a pair apart is as wrong one way as the other.
+    """
+    each = _each(task, predicted, pairs)
+    drawn = np.random.default_rng(0).integers(0, 2, (samples, len(each)), dtype=bool)
+    right = np.where(drawn, each[:, 0], each[:, 1]).sum(1)
+    return float((1 + (right >= each[:, 0].sum()).sum()) / (1 + samples))
+
+
+def _each(task: Task, predicted: npt.NDArray[np.float32], pairs: Sequence[Pair]) -> npt.NDArray[np.int64]:
+    """Return for each pair that differs its words that are told right, wrong, and not apart."""
+    found = []
     for one, other in pairs:
         gap = task.values[one].astype(np.float64) - task.values[other]
         apart = np.isfinite(gap) & (gap != 0)
-        said = predicted[one].astype(np.float64) - predicted[other]
-        right += int((said * gap > 0)[apart].sum())
-        words += int(apart.sum())
-        differing += bool(apart.any())
-    return right, words, differing
+        said = (predicted[one].astype(np.float64) - predicted[other])[apart] * gap[apart]
+        if apart.any():
+            found.append([(said > 0).sum(), (said < 0).sum(), (said == 0).sum()])
+    return np.array(found, np.int64).reshape(-1, 3)

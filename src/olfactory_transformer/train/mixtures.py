@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,8 @@ class MixtureConfig:
 
 
 DEFAULTS = MixtureConfig()
+AnswerBlends = Callable[[Blends, Integers, Integers], Floats]
+AnswerPairs = Callable[[Pairs, Integers, Integers], Floats]
 _BLEND_FIGURES = {
     "profile_r": "mean r of profiles",
     "intensity_r": "r intensity",
@@ -219,47 +222,68 @@ def train_network(
     return network.eval()
 
 
-def score_blends(data: Blends, config: MixtureConfig = DEFAULTS) -> dict[str, float]:
+def score_blends(data: Blends, answer: AnswerBlends, seed: int = 0) -> dict[str, float]:
     """Return held-out figures of blends, over folds of component sets and with molecules left out.
 
     `profile_r` is the mean over stimuli of r over the words; Intensity and Pleasantness have r over stimuli. What
     they are is said by `figures`, which `olfactory evaluate` scores blends with, too.
+
+    Parameters
+    ----------
+    answer : callable
+        (data, rows to learn from, rows to predict) -> their ratings; `answer_blends`, or another estimator.
     """
     sets = molecule_sets(data.mixtures)
     blends, singles = np.flatnonzero(~data.single), np.flatnonzero(data.single)
     predicted = np.full_like(data.values, np.nan)
-    for train, test in random_folds([sets[i] for i in blends], config.seed):
-        model = fit_blends(data, np.r_[blends[train], singles], config)
-        predicted[blends[test]] = model.predict(data.components, data.mixtures.rows(blends[test]))
+    for train, test in random_folds([sets[i] for i in blends], seed):
+        predicted[blends[test]] = answer(data, np.r_[blends[train], singles], blends[test])
     at_random = figures("blend", data.columns, data.values[blends], predicted[blends])
     scores = {key: at_random[figure] for key, figure in _BLEND_FIGURES.items() if figure in at_random}
     hard_truth, hard_found = [], []
-    for train, test, left in leave_molecules_out([sets[i] for i in blends], config.seed):
+    for train, test, left in leave_molecules_out([sets[i] for i in blends], seed):
         others = np.array([i for i in singles if not sets[i] & left], np.int64)
-        model = fit_blends(data, np.r_[blends[train], others], config)
         hard_truth.append(data.values[blends[test]])
-        hard_found.append(model.predict(data.components, data.mixtures.rows(blends[test])))
+        hard_found.append(answer(data, np.r_[blends[train], others], blends[test]))
     hard = figures("blend", data.columns, np.concatenate(hard_truth), np.concatenate(hard_found))
     return {**scores, "profile_r_molecules_out": hard[_BLEND_FIGURES["profile_r"]]}
 
 
-def score_pairs(data: Pairs, config: MixtureConfig = DEFAULTS) -> dict[str, float]:
-    """Return r and RMSE of held-out pairs, means over the folds, at random and with molecules left out."""
+def score_pairs(data: Pairs, answer: AnswerPairs, seed: int = 0) -> dict[str, float]:
+    """Return r and RMSE of held-out pairs, means over the folds, at random and with molecules left out.
+
+    Parameters
+    ----------
+    answer : callable
+        (data, rows to learn from, rows to predict) -> their distances; `answer_pairs`, or another estimator.
+    """
     a, b = molecule_sets(data.first), molecule_sets(data.second)
     both = [frozenset((x, y)) for x, y in zip(a, b, strict=True)]
     unions = [x | y for x, y in zip(a, b, strict=True)]
-    hard = [(train, test) for train, test, _ in leave_molecules_out(unions, config.seed)]
+    hard = [(train, test) for train, test, _ in leave_molecules_out(unions, seed)]
     scores: dict[str, float] = {}
-    for name, folds in (("", list(random_folds(both, config.seed))), ("_molecules_out", hard)):
+    for name, folds in (("", list(random_folds(both, seed))), ("_molecules_out", hard)):
         found = []
         for train, test in folds:
-            study = [data.study[i] for i in test]
-            sides = data.first.rows(test), data.second.rows(test)
-            predicted = fit_pairs(data, train, config).predict(data.components, *sides, study)
+            predicted = answer(data, train, test)
             scored = figures("pair", ["distance"], data.values[test][:, None], predicted[:, None])
             found.append((scored["r"], scored["RMSE"]))
         scores |= dict(zip((f"r{name}", f"rmse{name}"), np.mean(found, 0).tolist(), strict=True))
     return scores
+
+
+def answer_blends(
+    data: Blends, learned: Integers, asked: Integers, config: MixtureConfig = DEFAULTS
+) -> Floats:
+    """Train on some rows of `data` and return what is said of others, (S, W)."""
+    return fit_blends(data, learned, config).predict(data.components, data.mixtures.rows(asked))
+
+
+def answer_pairs(data: Pairs, learned: Integers, asked: Integers, config: MixtureConfig = DEFAULTS) -> Floats:
+    """Train on some rows of `data` and return what is said of others, (P,)."""
+    sides = data.first.rows(asked), data.second.rows(asked)
+    study = [data.study[i] for i in asked]
+    return fit_pairs(data, learned, config).predict(data.components, *sides, study)
 
 
 def train_mixtures(
@@ -296,9 +320,11 @@ def train_mixtures(
     scores: dict[str, dict[str, float]] = {}
     if score:
         progress("scoring blends")
-        scores["dream2025_profiles"] = score_blends(blends, config)
+        scores["dream2025_profiles"] = score_blends(
+            blends, partial(answer_blends, config=config), config.seed
+        )
         progress("scoring pairs")
-        scores["pairs"] = score_pairs(pairs, config)
+        scores["pairs"] = score_pairs(pairs, partial(answer_pairs, config=config), config.seed)
     progress("training on all")
     width = (blends.components.embedding.shape[1], blends.components.words.shape[1])
     model = MixtureModel(

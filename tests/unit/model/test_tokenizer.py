@@ -99,11 +99,12 @@ def test_ortho_meta_and_para_differ():
     assert found[0] != found[1] != found[2] != found[0]
 
 
-def test_stereo():
-    assert feature("C[C@H](N)C(=O)O", "stereo")[1] == "S"
-    assert feature("C[C@@H](N)C(=O)O", "stereo")[1] == "R"
-    assert feature("CC(N)C(=O)O", "stereo")[1] == "unspecified"
-    assert set(feature("CCO", "stereo")) == {"none"}
+def test_mirror_images_differ_in_sign_alone():
+    left, right, none = (tokens(smiles) for smiles in ("C[C@H](N)C(=O)O", "C[C@@H](N)C(=O)O", "CC(N)C(=O)O"))
+    assert len(left.hands) and not len(none.hands)
+    np.testing.assert_array_equal(left.hands, right.hands * [1, -1])
+    for field in ("atoms", "relations", "environments"):
+        np.testing.assert_array_equal(getattr(left, field), getattr(right, field))
 
 
 def test_features():
@@ -157,11 +158,11 @@ def reorder(found):
 @pytest.mark.parametrize(
     "alter",
     [
-        lambda found: found.update(version=2),
+        lambda found: found.update(version=1),
         lambda found: found.update(type="BertTokenizer"),
         lambda found: found["relations"].reverse(),
         lambda found: found["atom_features"]["element"].append("Xe"),
-        lambda found: found["atom_features"].pop("stereo"),
+        lambda found: found["atom_features"].pop("ring"),
         lambda found: found.pop("relations"),
         reorder,
     ],
@@ -172,7 +173,7 @@ def test_another_vocabulary_is_refused(tmp_path, alter):
     found = json.loads(path.read_text())
     alter(found)
     path.write_text(json.dumps(found))
-    with pytest.raises(ModelForeign, match="vocabulary version 1") as caught:
+    with pytest.raises(ModelForeign, match="vocabulary version 2") as caught:
         MoleculeTokenizer.from_pretrained(tmp_path)
     assert str(path) in str(caught.value)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from rdkit import Chem
 from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.inference.runtime import OnnxRuntime, RawOutputs
+from olfactory_transformer.model.onnx_export import export_onnx
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer, collate
 from olfactory_transformer.model.transformer import OlfactoryTransformer, Outputs
 from olfactory_transformer.molecules import Molecule, read_molecule
@@ -34,6 +37,8 @@ def network():
     network = OlfactoryTransformer(CONFIG).eval()
     with torch.no_grad():
         torch.nn.init.normal_(network.encoder.relation_bias.weight)
+        for layer in network.hands.values():
+            torch.nn.init.normal_(layer.weight, std=0.1)
         for head in (network.heads["ratings"], network.heads["threshold"]):
             head.mean.normal_()
             head.scale.uniform_(0.5, 2)
@@ -53,7 +58,9 @@ def folder(network, tmp_path_factory):
 def run(network, tokens, length=None, log_dilution=-3.0) -> Outputs:
     batch = collate(tokens, length)
     dilutions = torch.full((len(tokens),), log_dilution)
-    inputs = (torch.from_numpy(array) for array in (batch.atoms, batch.relations, batch.fingerprint))
+    inputs = (
+        torch.from_numpy(array) for array in (batch.atoms, batch.relations, batch.fingerprint, batch.hands)
+    )
     return network(*inputs, dilutions)
 
 
@@ -96,6 +103,17 @@ def test_different_molecules_differ(network):
     assert float(distance.min()) > 1e-4  # isomers by stereo and by position among them
 
 
+def test_without_stereo_the_log_odds_are_the_mean_of_the_mirror_images(network):
+    names = ("CC1=CC[C@@H](CC1=O)C(C)=C", "CC1=CC[C@H](CC1=O)C(C)=C", "CC1=CCC(CC1=O)C(C)=C")
+    one, other, neither = ([t] for t in map(tokenizer, map(read_molecule, names)))
+    first, second, found = run(network, one), run(network, other), run(network, neither)
+    for name in ("words", "isomeric"):
+        a, b = getattr(first, name), getattr(second, name)
+        assert float((a - b).abs().min()) > 1e-4
+        np.testing.assert_allclose((a + b) / 2, getattr(found, name), atol=1e-5)
+    assert torch.equal(first.atlas, found.atlas)
+
+
 def test_only_ratings_and_profile_depend_on_the_dilution(network):
     one, other = run(network, TOKENS, log_dilution=-5.0), run(network, TOKENS, log_dilution=-1.0)
     for field in Outputs._fields:
@@ -116,6 +134,23 @@ def test_onnx_agrees_with_torch(network, folder):
         assert_same(run(network, [tokens]), alone)
         np.testing.assert_allclose(alone.words[0], together.words[row], atol=1e-4)
     assert runtime.widths == WIDTHS
+
+
+def test_the_graph_keeps_what_fits_into_half_precision_so(network, folder, tmp_path):
+    import onnx
+
+    def large(path):
+        return {i.name: i.data_type for i in onnx.load(path).graph.initializer if np.prod(i.dims) >= 1024}
+
+    kept = large(folder / "model.onnx")
+    assert kept and set(kept.values()) == {onnx.TensorProto.FLOAT16}
+    finer = copy.deepcopy(network)
+    with torch.no_grad():
+        finer.dense["words"].weight.add_(1e-6)
+    export_onnx(finer, tmp_path / "model.onnx")
+    assert onnx.TensorProto.FLOAT in large(tmp_path / "model.onnx").values()
+    dilutions = np.full(len(TOKENS), -3.0, np.float32)
+    assert_same(run(finer, TOKENS), OnnxRuntime(tmp_path / "model.onnx", threads=1).run(TOKENS, dilutions))
 
 
 def test_each_molecule_keeps_its_dilution(network, folder):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from olfactory_transformer.train.figures import figures
-from olfactory_transformer.train.mirror import mirror_pairs, mirrored, ordered_right
+from olfactory_transformer.train.mirror import by_chance, mirror_pairs, mirrored, ordered_right
 from olfactory_transformer.train.tasks import Task
 
 NAN = np.nan
@@ -51,3 +51,15 @@ def test_words_are_ordered_right_when_the_image_that_has_them_is_said_to():
     said = np.array([[2.0, 1, 0], [1, 0, 5]], np.float32)  # minty right, spicy wrong, sweet unknown
     assert ordered_right(task, said, [(0, 1)]) == (1, 2, 1)
     assert ordered_right(task, np.zeros((2, 3), np.float32), [(0, 1)]) == (0, 2, 1)
+
+
+def test_what_is_right_by_chance():
+    n = 20
+    values = np.tile(np.array([[1.0], [0.0]], np.float32), (n, 1))
+    task = Task("isomeric", "binary", ("mint",), np.arange(2 * n), values)
+    pairs = [(2 * i, 2 * i + 1) for i in range(n)]
+    assert by_chance(task, values, pairs) < 0.001
+    assert by_chance(task, 1 - values, pairs) > 0.999
+    half = np.where(np.arange(2 * n)[:, None] < n, values, 1 - values)
+    assert 0.4 < by_chance(task, half, pairs) < 0.8
+    assert by_chance(task, np.zeros_like(values), pairs) == 1  # nothing told apart, nothing shown

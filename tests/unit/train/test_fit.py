@@ -81,6 +81,12 @@ def test_a_state_of_other_settings_is_refused(labelled, small, tmp_path):
         trained(labelled, small, tmp_path, epochs=2)
 
 
+def test_a_state_of_another_network_is_refused(labelled, small, tmp_path):
+    trained(labelled, small, tmp_path, epochs=1)
+    with pytest.raises(DataError, match="of another network"):
+        trained(labelled, replace(small, embedding=8), tmp_path, epochs=1)
+
+
 def test_a_truncated_state_is_refused_with_what_to_do(labelled, small, tmp_path):
     trained(labelled, small, tmp_path, epochs=1)
     path = tmp_path / "state.safetensors"

@@ -1,4 +1,7 @@
 import csv
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,8 @@ from olfactory_transformer.train.mixture_data import (
 )
 from olfactory_transformer.train.mixtures import (
     MixtureConfig,
+    answer_blends,
+    answer_pairs,
     fit_blends,
     fit_pairs,
     score_blends,
@@ -114,14 +119,27 @@ def test_a_network_of_other_widths_is_refused(folder, tmp_path):
 
 def test_held_out_blends_and_pairs_are_predicted(folder):
     blends, pairs = (
-        score_blends(read_blends(folder, embed), CONFIG),
-        score_pairs(read_pairs(folder, embed), CONFIG),
+        score_blends(read_blends(folder, embed), partial(answer_blends, config=CONFIG)),
+        score_pairs(read_pairs(folder, embed), partial(answer_pairs, config=CONFIG)),
     )
     assert blends["profile_r"] > 0.8
     assert blends["intensity_r"] > 0.5
     assert blends.keys() == {"profile_r", "intensity_r", "pleasantness_r", "profile_r_molecules_out"}
     assert pairs.keys() == {"r", "rmse", "r_molecules_out", "rmse_molecules_out"}
     assert pairs["r"] > 0.5 and 0 < pairs["rmse"] < 0.3
+
+
+def test_extra_trees_are_scored_in_the_same_folds(folder, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
+    import mixture_trees
+
+    found = mixture_trees.scores(folder, folder / "kept")
+    ours = score_pairs(read_pairs(folder, embed), partial(answer_pairs, config=CONFIG))
+    assert found["pairs"].keys() == ours.keys()
+    assert found["dream2025_profiles"]["profile_r"] > 0.3
+    pairs = read_pairs(folder, embed)
+    turned = replace(pairs, first=pairs.second, second=pairs.first)
+    np.testing.assert_allclose(mixture_trees._pair_inputs(pairs), mixture_trees._pair_inputs(turned))
 
 
 def test_the_same_seed_gives_the_same_models(folder):

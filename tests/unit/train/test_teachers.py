@@ -9,13 +9,14 @@ from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.molecules import read_molecule
 from olfactory_transformer.train.dense import DenseConfig
 from olfactory_transformer.train.distil import SoftLabels, digest, read_inputs, soft_labels
-from olfactory_transformer.train.features import read_features
+from olfactory_transformer.train.features import BITS, read_features
 from olfactory_transformer.train.finetune import finetune, recipe
 from olfactory_transformer.train.fit import FitConfig
 from olfactory_transformer.train.pool import odorant_like
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.structures import structure_smiles
-from olfactory_transformer.train.tasks import MODEL_TASKS
+from olfactory_transformer.train.tasks import MODEL_TASKS, Task
+from olfactory_transformer.train.teacher import process
 
 POOL = ["CCCCCCCCC(=O)OC", "CCCCCCCCCC=O", "CCCCCCCCCC(=O)O", "CCCCCCCCCc1ccc(O)cc1", "CCCCCCCCC=CCO"]
 QUICK = DenseConfig(epochs=20, batch_size=8, learning_rate=3e-3)
@@ -146,7 +147,11 @@ def test_features_are_computed_once_for_the_same_molecules(tmp_path, monkeypatch
     again = read_features(["CCO", "CCCO"], path)
     assert path.stat().st_mtime_ns == stamp
     np.testing.assert_array_equal(first.descriptors, again.descriptors)
-    assert read_features(["CCO"], path).counts.shape == (1, 2048)
+    for kind, table in first.counts.items():
+        assert table.any()
+        np.testing.assert_array_equal(table, again.counts[kind])
+    other = read_features(["CCO"], path).counts
+    assert {kind: table.shape for kind, table in other.items()} == {k: (1, bits) for k, bits in BITS.items()}
 
 
 def test_no_structure_of_the_pool_is_a_labelled_molecule(labelled):
@@ -165,3 +170,27 @@ def test_no_structure_of_the_pool_is_a_labelled_molecule(labelled):
     assert sorted(found) == ["CCCCCCCCCO", "CCCO"]
     assert not {connectivity(read_molecule(s)) for s in found} & known
     assert len(odorant_like(listed, labelled, size=1)) == 1
+
+
+def test_the_process_follows_its_neighbours_and_far_away_the_mean():
+    rng = np.random.default_rng(0)
+    descriptors = rng.normal(size=(40, 5)).astype(np.float32)
+    descriptors[38], descriptors[39] = descriptors[0], 100  # the first again, and one like none
+    values = np.repeat(descriptors[:38, :1] > 0, 2, 1).astype(np.float32) * [1, 10] + [0, 5]
+    values[3, 1] = np.nan
+    task = Task("threshold", "regression", ("a", "b"), np.arange(38), values.astype(np.float32))
+    asked = replace(task, molecule=np.array([38, 39]))
+    found = process(task, asked, descriptors, np.arange(38))
+    assert np.isfinite(found).all()
+    assert np.abs(found[0] - values[0]).max() < np.abs(np.nanmean(values, 0) - values[0]).max()
+    np.testing.assert_allclose(found[1], np.nanmean(values, 0), atol=1e-3)
+
+
+def test_the_process_tells_dilutions_apart():
+    descriptors = np.eye(6, dtype=np.float32)
+    dilution = np.repeat(np.array([-1.0, -5.0], np.float32), 3)
+    strength = np.array([[9], [9], [8], [2], [1], [2]], np.float32)
+    task = Task("ratings", "dilution", ("intensity",), np.arange(6) % 3, strength, dilution)
+    asked = replace(task, molecule=np.array([5, 5]), log_dilution=np.array([-1.0, -5.0], np.float32))
+    strong, weak = process(task, asked, descriptors, np.arange(6))[:, 0]
+    assert strong > strength.mean() > weak  # of a molecule that it has not seen
