@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from olfactory_transformer import MoleculeError, ScentPredictor, read_molecule
+from olfactory_transformer import ScentPredictor, read_molecule
+from olfactory_transformer.core.errors import MoleculeError
 from olfactory_transformer.train.pool import like_odorant
 from olfactory_transformer.train.report import machine, table
 from olfactory_transformer.train.shipping import commit

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make olfactory-base-v1 from nothing: pre-train, teach, cross-validate, train on all folds. About four hours on two cores.
+# Make olfactory-base-v1 from nothing: pre-train, teach, cross-validate, train on all folds. About two hours on two cores with AVX-512 BF16, twice that without.
 #
 #   benchmarks/train_base.sh [DATA] [RUNS]
 #
