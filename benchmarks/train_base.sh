@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make olfactory-base-v1 from nothing: pre-train, teach, cross-validate, train on all folds. About two hours on two cores with AVX-512 BF16, twice that without.
+# Make olfactory-base-v1 from nothing: pre-train, teach, cross-validate, train on all folds.
+# About two hours on two cores with AVX-512 BF16: the sum of its steps, which were timed one by one.
 #
 #   benchmarks/train_base.sh [DATA] [RUNS]
 #
