@@ -67,7 +67,13 @@ def test_head_closes_the_pipe_quietly() -> None:
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_interrupt_is_quiet_and_leaves_nothing(tmp_path: Path, ending: str) -> None:
     command = [*OLFACTORY, "predict", "-i", "-", "-o", str(tmp_path / f"out.{ending}")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+
+    def heed() -> (
+        None
+    ):  # what a script puts into the background is started deaf to it, and so are its children
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed) as process:
         assert process.stdin and process.stderr
         process.stdin.write(b"smiles\n" + b"CCO\n" * 1100)
         process.stdin.flush()
