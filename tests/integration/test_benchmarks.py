@@ -1,6 +1,7 @@
 """The scripts of benchmarks/ on small data: what they write, and that they go on where they were."""
 
 import stat
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -164,3 +165,11 @@ def test_pictures_are_the_same_each_time_and_name_what_they_show(tmp_path):
     assert "extra trees on descriptors and counts" in ablations
     assert ">musk<" in words and ">theirs<" in words
     assert ">none<" not in words
+
+
+def test_throughput_is_measured_stage_by_stage(tmp_path):
+    page = tmp_path / "throughput.md"
+    script = [sys.executable, str(ROOT / "benchmarks" / "throughput.py")]
+    subprocess.run([*script, "--count", "20", "--report", str(page)], check=True, capture_output=True)
+    rows = [line.split("|") for line in page.read_text().splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == 5 and all(int(row[2].replace(",", "")) > 0 for row in rows)
