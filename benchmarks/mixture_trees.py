@@ -17,6 +17,7 @@ from olfactory_transformer.inference.pairs import shared_components
 from olfactory_transformer.train.features import read_features
 from olfactory_transformer.train.mixture_data import Blends, Pairs, read_blends, read_pairs
 from olfactory_transformer.train.mixtures import score_blends, score_pairs
+from olfactory_transformer.train.tasks import known_mean
 from olfactory_transformer.train.teacher import extra_trees
 
 Floats = npt.NDArray[np.float64]
@@ -44,9 +45,8 @@ def _summary(components: Components, mixtures: Mixtures, power: float) -> tuple[
 def _fitted(inputs: Floats, values: Floats, learned: Ints, asked: Ints) -> Floats:
     trees = extra_trees(seed=0)
     truth = values[learned]
-    known = np.isfinite(truth)
-    mean = np.where(known, truth, 0).sum(0) / np.maximum(known.sum(0), 1)
-    trees.fit(inputs[learned].astype(np.float32), np.where(known, truth, mean))
+    filled = np.where(np.isfinite(truth), truth, known_mean(truth))
+    trees.fit(inputs[learned].astype(np.float32), filled)
     return np.asarray(trees.predict(inputs[asked].astype(np.float32)))
 
 

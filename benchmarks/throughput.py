@@ -29,7 +29,6 @@ BATCH, ROUNDS = 512, 3
 
 def compounds(count: int) -> list[str]:
     """Return SMILES of so many real compounds of an odorant's size and elements."""
-
     found: list[str] = []
     for text in listed_compounds():
         with suppress(MoleculeError):

@@ -70,11 +70,7 @@ def handedness(mol: Chem.Mol) -> npt.NDArray[np.int16]:
 def _of_centre(mol: Chem.Mol, atom: Chem.Atom) -> dict[str, int]:
     """Return feature -> whether the order of the arms is an even (1) or odd (-1) permutation of the bonds'."""
     centre, distance = atom.GetIdx(), Chem.GetDistanceMatrix(mol)
-    arms = []
-    for bond in atom.GetBonds():
-        first = bond.GetOtherAtomIdx(centre)
-        atoms = np.flatnonzero(distance[first] < distance[centre])
-        arms.append(_arm(mol, first, atoms.tolist(), distance[centre]) | {_LAST: (bond.IsInRing(),)})
+    arms = [_arm(mol, centre, bond, distance) for bond in atom.GetBonds()]
     ring, around = f"ring {atom.IsInRing()}", sorted(arm["first atom"] for arm in arms)
     kinds = ("", ring, f"{ring}, {atom.GetTotalNumHs()} H, {around}")
     found: dict[str, int] = {}
@@ -85,15 +81,16 @@ def _of_centre(mol: Chem.Mol, atom: Chem.Atom) -> dict[str, int]:
 
 
 def _arm(
-    mol: Chem.Mol, first: int, atoms: Sequence[int], distance: npt.NDArray[np.float64]
+    mol: Chem.Mol, centre: int, bond: Chem.Bond, distance: npt.NDArray[np.float64]
 ) -> dict[str, tuple[int, ...]]:
-    """Describe the atoms that are nearer to the first atom of an arm than to the centre."""
-    start = mol.GetAtomWithIdx(first)
+    """Describe the arm that a bond leads to: the atoms that are nearer to its first atom than to the centre."""
+    start = bond.GetOtherAtom(mol.GetAtomWithIdx(centre))
+    atoms = np.flatnonzero(distance[start.GetIdx()] < distance[centre]).tolist()
     hetero = [i for i in atoms if mol.GetAtomWithIdx(i).GetAtomicNum() != 6]
     flat = [i for i in atoms if mol.GetAtomWithIdx(i).GetHybridization() == Chem.HybridizationType.SP2]
 
     def nearness(of: Sequence[int]) -> tuple[int, ...]:
-        return (int(max((_FAR - distance[i] for i in of), default=0)),)
+        return (int(max((_FAR - distance[centre, i] for i in of), default=0)),)
 
     return {
         "size": (len(atoms),),
@@ -101,6 +98,7 @@ def _arm(
         "hetero nearby": nearness(hetero),
         "unsaturated nearby": nearness(flat),
         "first atom": (start.GetAtomicNum(), start.GetDegree()),
+        _LAST: (bond.IsInRing(),),
     }
 
 

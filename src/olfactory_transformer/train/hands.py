@@ -8,7 +8,7 @@ import torch
 
 from olfactory_transformer.model.tokenizer import collate
 from olfactory_transformer.model.transformer import HANDED, OlfactoryTransformer, unit_hands
-from olfactory_transformer.train.tasks import Task, TrainingSet
+from olfactory_transformer.train.tasks import Task, TrainingSet, known_mean
 
 Floats = npt.NDArray[np.float64]
 # By the folds: ridges of 1 to 30 order 169 to 174 of 293 differing words of held-out mirror images right; the gain,
@@ -71,6 +71,4 @@ def together(task: Task, rows: npt.NDArray[np.int64]) -> Floats:
 def _from_mean(task: Task, rows: npt.NDArray[np.int64]) -> Floats:
     """Return labels less their share among the rows, 0 where unknown."""
     values = task.values[rows].astype(np.float64)
-    known = np.isfinite(values)
-    share = np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(known, values - share, 0)
+    return np.nan_to_num(values - known_mean(values))

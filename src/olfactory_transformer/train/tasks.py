@@ -19,6 +19,16 @@ Kind = Literal["binary", "regression", "dilution"]
 MODEL_TASKS = HEADS
 
 
+def known_mean(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Return the mean of each column's known values, (R, C) -> (C,); 0 for a column without any.
+
+    >>> known_mean(np.array([[1.0, np.nan], [3.0, np.nan]]))
+    array([2., 0.])
+    """
+    known = np.isfinite(values)
+    return np.asarray(np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """A table of labels.
@@ -73,8 +83,8 @@ class Task:
         rows, _ = self.rows_of(molecules)
         values = self.values[rows].astype(np.float64)
         known = np.isfinite(values)
-        count = np.maximum(known.sum(0), 1)  # a column without any value has mean 0
-        mean = np.where(known, values, 0).sum(0) / count
+        count = np.maximum(known.sum(0), 1)
+        mean = known_mean(values)
         variance = (np.where(known, values - mean, 0) ** 2).sum(0) / count
         return mean.astype(np.float32), np.sqrt(np.maximum(variance, 1e-6)).astype(np.float32)
 

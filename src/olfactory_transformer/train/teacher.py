@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 
 from olfactory_transformer.train.dense import DenseConfig, trained
-from olfactory_transformer.train.tasks import Task, TrainingSet
+from olfactory_transformer.train.tasks import Task, TrainingSet, known_mean
 
 Floats = npt.NDArray[np.float32]
 # What each network sees beside the descriptors.
@@ -182,9 +182,7 @@ def fitted_answers(
 
     rows = np.flatnonzero(np.isin(task.molecule, molecules))
     values = task.values[rows].astype(np.float32)
-    known = np.isfinite(values)
-    mean = np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1)
-    values = np.where(known, values, mean)  # what is unknown pulls nowhere
+    values = np.where(np.isfinite(values), values, known_mean(values))  # what is unknown pulls nowhere
     estimator.fit(seen(task, rows), values if len(task.columns) > 1 else values[:, 0])
     found = estimator.predict(seen(asked, slice(None))).reshape(len(asked.molecule), -1)
     return np.asarray(found, np.float32)
@@ -218,10 +216,9 @@ def process(task: Task, asked: Task, descriptors: Floats, molecules: npt.NDArray
             -0.5 * ((asked_at[:, None] - at[None]) / _DILUTION_STEP) ** 2
         )
     values = task.values[rows].astype(np.float64)
-    known = np.isfinite(values)
-    mean = np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1)  # what an unknown rating counts as
+    mean = known_mean(values)  # what an unknown rating counts as
     noisy = inner + _NOISE * np.diag(inner).mean() * np.eye(len(rows))
-    return np.asarray(mean + cross @ np.linalg.solve(noisy, np.where(known, values - mean, 0)), np.float32)
+    return np.asarray(mean + cross @ np.linalg.solve(noisy, np.nan_to_num(values - mean)), np.float32)
 
 
 def _squared(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
