@@ -15,6 +15,7 @@ serve: $(BASE)/.installed
 	$(BASE)/bin/olfactory serve --host $(HOST) --port $(PORT)
 
 test: $(DEV)/.installed
+	tests/services/install.sh
 	$(DEV)/bin/python -m pytest
 
 lint: $(DEV)/.installed

@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from olfactory_transformer.core.errors import SettingsError, shown
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat = Literal["auto", "text", "json"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 def _setting(default: Any, help_text: str, allowed: str, **limits: Any) -> Any:
@@ -22,6 +24,10 @@ def _setting(default: Any, help_text: str, allowed: str, **limits: Any) -> Any:
 
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -48,6 +54,16 @@ class Settings(BaseSettings):
         "a folder with a tokenizer.json",
         min_length=1,
     )
+    models_dir: Path | None = _setting(
+        None,
+        "Folder whose subfolders are models that an administrator may switch to by name, without a restart.",
+        "a folder",
+    )
+    device: Annotated[Device, BeforeValidator(_lower)] = _setting(
+        "auto",
+        "Where the network runs. auto: on a GPU if ONNX Runtime can use one, else on the processor.",
+        "cpu, cuda or auto",
+    )
     host: str = _setting(
         "127.0.0.1",
         "Address the server listens on. The default is reached from this machine only; "
@@ -62,11 +78,21 @@ class Settings(BaseSettings):
         ge=0,
         le=65535,
     )
-    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = _setting(
-        "INFO",
-        "Least severe messages that are logged. DEBUG adds the messages of unexpected exceptions, "
-        "which may name molecules.",
-        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+    health_check_port: int | None = _setting(
+        None,
+        "Another port that answers only /health and /ready, for probes that may not reach the main one. "
+        "Not set: none.",
+        "a whole number from 0 to 65535",
+        ge=0,
+        le=65535,
+    )
+    metrics_port: int | None = _setting(
+        None,
+        "Port for /metrics, which then leaves the main one. 9090 is also Prometheus's own. "
+        "Not set: on the main port.",
+        "a whole number from 0 to 65535",
+        ge=0,
+        le=65535,
     )
     batch_size: int = _setting(
         32,
@@ -76,15 +102,77 @@ class Settings(BaseSettings):
         ge=1,
         le=1024,
     )
+    batch_delay_ms: float = _setting(
+        0,
+        "Milliseconds that a batch which is not full waits for more molecules; 0 hands over what is there as "
+        "soon as a worker is free.",
+        "a number from 0 to 1000",
+        ge=0,
+        le=1000,
+    )
+    batch_tokens: int = _setting(
+        8192,
+        "Atoms in one batch, each molecule counted as the longest of it (padding), estimated from the length of "
+        "the SMILES; a single molecule may have more.",
+        "a whole number from 64 to 1000000",
+        ge=64,
+        le=1_000_000,
+    )
+    max_workers: int | None = _setting(
+        None,
+        "Processes that run the model; they share one queue, one cache and one rate limit. "
+        "Not set: one for each processor that affinity and the cgroup's CPU quota allow.",
+        "a whole number from 1 to 256",
+        ge=1,
+        le=256,
+    )
+    worker_memory_mb: int | None = _setting(
+        None,
+        "MiB of memory that one of these processes may take before what it is doing fails and it is replaced. "
+        "Not set: no limit.",
+        "a whole number from 256 to 1048576",
+        ge=256,
+        le=2**20,
+    )
+    inference_timeout: float = _setting(
+        30,
+        "Seconds from a request's arrival to its answer, after which it is 504.",
+        "a number above 0, to 3600",
+        gt=0,
+        le=3600,
+    )
+    stall_timeout: float = _setting(
+        5,
+        "Seconds that one batch may take before its process is taken for hung, killed and replaced; its molecules "
+        "are then tried one by one.",
+        "a number from 0.1 to 3600",
+        ge=0.1,
+        le=3600,
+    )
+    max_queue_items: int = _setting(
+        10_000,
+        "Molecules that may wait for the model; beyond, requests are refused with 503. A list counts its length.",
+        "a whole number from 1 to 10000000",
+        ge=1,
+        le=10_000_000,
+    )
     max_items: int = _setting(
         1000, "Molecules in one request.", "a whole number from 1 to 100000", ge=1, le=100_000
     )
     max_body_bytes: int = _setting(
         2 * 2**20,
-        "Bytes of one request's body; a longer one is refused before it is read whole.",
+        "Bytes of one request's body; a longer one is refused before it is read whole. Of a stream, bytes of a line.",
         "a whole number from 1024 to 1073741824",
         ge=2**10,
         le=2**30,
+    )
+    shutdown_delay: float = _setting(
+        0,
+        "Seconds after SIGTERM in which /ready says 503 but new requests are still taken, so that a load balancer "
+        "can look away first.",
+        "a number from 0 to 3600",
+        ge=0,
+        le=3600,
     )
     shutdown_timeout: int = _setting(
         20,
@@ -93,6 +181,93 @@ class Settings(BaseSettings):
         "a whole number from 1 to 3600",
         ge=1,
         le=3600,
+    )
+    cache_dir: Path | None = _setting(
+        None, "Folder of the cache on disk. Not set: predictions are kept in memory only.", "a folder"
+    )
+    cache_size: int = _setting(
+        10_000, "Predictions kept in memory; 0 keeps none.", "a whole number from 0 to 10000000", ge=0, le=10_000_000
+    )
+    cache_size_mb: int = _setting(
+        1024, "MiB that the cache on disk may take.", "a whole number from 1 to 1048576", ge=1, le=2**20
+    )
+    cache_ttl_hours: float = _setting(
+        24, "Hours that a cached prediction is used.", "a number above 0, to 87600", gt=0, le=87_600
+    )
+    redis_url: SecretStr | None = _setting(
+        None,
+        "Redis that several servers share: cached predictions and rate limits. Not set: none.",
+        "redis://, rediss:// or unix://",
+    )
+    redis_timeout_ms: float = _setting(
+        50,
+        "Milliseconds that Redis has to answer before a request goes on without it.",
+        "a number from 1 to 10000",
+        ge=1,
+        le=10_000,
+    )
+    database_url: SecretStr = _setting(
+        "sqlite:///olfactory.db",
+        "Database of API keys and the audit log.",
+        "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
+    )
+    api_key_required: bool = _setting(
+        False, "Whether routes under /v1 and /v2 need the header X-API-Key.", "true or false"
+    )
+    api_keys: SecretStr | None = _setting(
+        None,
+        "Keys that are valid besides those of the database, with the scope predict; separated by commas, each of at "
+        "least 20 characters.",
+        "keys separated by commas",
+    )
+    rate_limit_per_minute: int = _setting(
+        0,
+        "Requests a minute that a key, or without one an address, may make; 0 is no limit. A key may have its own.",
+        "a whole number from 0 to 1000000",
+        ge=0,
+        le=1_000_000,
+    )
+    trusted_proxies: str = _setting(
+        "",
+        "Networks whose X-Forwarded-For is believed, separated by commas; the address in it is then the client's.",
+        "addresses or networks such as 10.0.0.0/8, separated by commas",
+    )
+    cors_origins: str = _setting(
+        "",
+        "Origins whose pages may ask this server from a browser, compared exactly, separated by commas. "
+        "Not set: none.",
+        "origins such as https://example.com, separated by commas",
+    )
+    docs_enabled: bool = _setting(
+        True, "Whether /docs and /openapi.json are answered.", "true or false"
+    )
+    audit_molecules: bool = _setting(
+        False,
+        "Whether the audit log names the molecules that were asked about.",
+        "true or false",
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = _setting(
+        "INFO",
+        "Least severe messages that are logged. DEBUG adds the messages of unexpected exceptions, "
+        "which may name molecules.",
+        "DEBUG, INFO, WARNING, ERROR or CRITICAL",
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(_lower)] = _setting(
+        "auto",
+        "How a record is written. auto: text on a terminal, JSON otherwise.",
+        "auto, text or json",
+    )
+    log_file: Path | None = _setting(
+        None,
+        "File that records go to as well, as JSON; it is replaced at 10 MiB, five old ones are kept. "
+        "Not set: none.",
+        "a file",
+    )
+    otel_exporter_otlp_endpoint: str | None = _setting(
+        None,
+        "OpenTelemetry collector that traces are sent to, by OTLP over HTTP. Not set: no traces.",
+        "a URL such as http://localhost:4318",
+        min_length=1,
     )
     olfactory_data_dir: Path = _setting(
         Path("../shared/data"), "Folder of the data that training and evaluation read.", "a folder"

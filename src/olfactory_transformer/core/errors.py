@@ -21,6 +21,9 @@ OlfactoryError
 ├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
 ├── EngineNotReady                  the engine is not warmed up yet; ask again soon
 ├── EngineFault                     the engine failed on input that it should have handled
+├── EngineBusy                      the queue is full, or the engine is stopping; ask again later
+├── DeadlineExceeded                no answer in the time allowed
+├── DatabaseError                   the database of keys cannot be used
 ├── UnknownWord (ValueError)        a word that the model does not have
 ├── CannotDraw (ImportError)        RDKit's drawing code does not load on this machine
 ├── SettingsError (ValueError)      a setting with a value that is not allowed
@@ -164,6 +167,30 @@ class EngineNotReady(OlfactoryError):
 
 class EngineFault(OlfactoryError):
     """The engine failed on input it should have handled; what happened is its `__cause__`."""
+
+
+class EngineBusy(OlfactoryError):
+    """The engine takes no more work now: its queue is full, or it is stopping; ask again later.
+
+    Parameters
+    ----------
+    reason : str
+        `queue-full` or `draining`.
+    retry_after : float
+        Seconds after which to ask again.
+    """
+
+    def __init__(self, reason: str, retry_after: float = 1.0) -> None:
+        super().__init__(f"no more work is taken now ({reason}); ask again in {retry_after:.0f} s")
+        self.reason, self.retry_after = reason, retry_after
+
+
+class DeadlineExceeded(OlfactoryError):
+    """There was no answer in the time allowed."""
+
+
+class DatabaseError(OlfactoryError):
+    """The database of keys and of the audit log cannot be used."""
 
 
 class UnknownWord(OlfactoryError, ValueError):

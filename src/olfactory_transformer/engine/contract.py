@@ -1,6 +1,6 @@
 """What the API asks of whatever predicts.
 
-    API ──predict──▶ Engine ──▶ DirectEngine (the model in this process) | FakeEngine (made up, for tests)
+    API ──predict──▶ Engine ──▶ PoolEngine (the model in processes that can be killed) | FakeEngine (made up, for tests)
 
 `tests/unit/engine/test_contract.py` runs against every engine.
 """
@@ -11,13 +11,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION, ScentPrediction
 from olfactory_transformer.core.errors import EngineFault, MoleculeError
 from olfactory_transformer.molecules import MoleculeLimits
 
 Outcome = ScentPrediction | MoleculeError | EngineFault
+PictureForm = Literal["svg", "png"]
 
 
 class EngineState(StrEnum):
@@ -67,11 +68,43 @@ class ModelInfo:
         return f"{self.name}@{self.version}"
 
 
-class BatchObserver(Protocol):
-    """Told of each batch that went through the model."""
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """How busy an engine is.
 
-    def batch_done(self, items: int, seconds: float) -> None:
-        """Note a batch of `items` molecules that took `seconds`, reading the molecules included."""
+    Parameters
+    ----------
+    queued : int
+        Molecules that wait.
+    limit : int
+        Molecules that may wait.
+    workers, ready : int
+        Processes that there should be, and those that are warm and answer.
+    """
+
+    queued: int
+    limit: int
+    workers: int
+    ready: int
+
+
+class EngineObserver(Protocol):
+    """Told of what an engine does."""
+
+    def batch_done(self, items: int, tokens: int, seconds: float) -> None:
+        """Note a batch that took `seconds`, reading the molecules included; `tokens` with padding, estimated."""
+        ...
+
+    def waited(self, seconds: float) -> None:
+        """Note that a molecule waited in the queue before its batch began."""
+        ...
+
+    def rejected(self, reason: str) -> None:
+        """Note a request that was not answered: queue-full, draining, deadline or client-gone."""
+        ...
+
+    def restarted(self, reason: str) -> None:
+        """Note a process that was replaced: died, stalled or unresponsive."""
         ...
 
 
@@ -80,28 +113,37 @@ class Engine(Protocol):
 
     @property
     def info(self) -> ModelInfo:
-        """What is being served."""
+        """What is being served; another after `reload`."""
         ...
 
     @property
     def state(self) -> EngineState:
-        """Where the engine stands, without asking it to do anything."""
+        """Where the engine stands: READY only while a process is warm and has answered in the last two seconds."""
         ...
 
-    def attach(self, observer: BatchObserver) -> None:
-        """Tell `observer` of every batch from now on."""
+    @property
+    def load(self) -> EngineLoad:
+        """How busy it is."""
+        ...
+
+    def attach(self, observer: EngineObserver) -> None:
+        """Tell `observer` what happens from now on."""
         ...
 
     async def start(self) -> None:
-        """Warm up. Never raises: a failure is logged and leaves the state FAILED."""
+        """Warm up. Never raises: a failure is logged and leaves the state FAILED, from which it recovers by itself."""
         ...
 
-    async def check(self) -> EngineState:
-        """Return the state; an engine in FAILED first tries a prediction, so that it recovers by itself."""
+    async def stop(self) -> None:
+        """Refuse new work, finish what was taken, and end the processes. Cancelled, it ends them at once."""
         ...
 
-    async def predict(self, smiles: Sequence[str], dilution: float = DEFAULT_DILUTION) -> list[Outcome]:
+    async def predict(
+        self, smiles: Sequence[str], dilution: float = DEFAULT_DILUTION, *, wait: bool = False
+    ) -> list[Outcome]:
         """Predict molecules, in their order, each with its own outcome.
+
+        Cancelled (the client has gone), its molecules leave the queue.
 
         Parameters
         ----------
@@ -109,21 +151,60 @@ class Engine(Protocol):
             Any text; what is not a molecule gets a MoleculeError in its place.
         dilution : float
             Volume fraction, 0 < dilution <= 1.
+        wait : bool
+            Wait for room in the queue rather than be refused: for streams, whose sender can be kept waiting.
 
         Returns
         -------
         list of Outcome
             As long as `smiles`. All numbers of a prediction are finite; a molecule for which the model gave
-            others has an EngineFault in its place.
+            others, or that killed or hung its process, has an EngineFault in its place.
 
         Raises
         ------
         EngineNotReady
             The warm-up is not done.
+        EngineBusy
+            The queue has no room for so many, or the engine is stopping.
+        DeadlineExceeded
+            Not answered in time.
         EngineFault
             Nothing could be predicted.
         ValueError
             The dilution is not a volume fraction.
+        """
+        ...
+
+    async def draw(self, smiles: str, form: PictureForm, word: str | None = None) -> bytes:
+        """Return a molecule's picture; with `word`, its atoms coloured by what they contribute to it.
+
+        Raises
+        ------
+        MoleculeError
+            The SMILES is not a molecule.
+        UnknownWord
+            The model does not have the word.
+        CannotDraw
+            RDKit's drawing code does not load on this machine.
+        EngineNotReady, EngineBusy, DeadlineExceeded, EngineFault
+            As `predict`.
+        """
+        ...
+
+    async def reload(self, model: str | None = None) -> ModelInfo:
+        """Serve another model: load and warm it up beside the old one, swap, then let the old one finish.
+
+        Parameters
+        ----------
+        model : str or None
+            A folder or the name of a bundled model; None: read again what is served now.
+
+        Raises
+        ------
+        ModelError
+            It cannot be used; the old one goes on.
+        EngineFault
+            Its warm-up failed; the old one goes on.
         """
         ...
 
