@@ -56,6 +56,7 @@ class RequestMiddleware:
                 headers.update(self._headers)
             await send(message)
 
+        self._metrics.request_began()
         try:
             await self._app(scope, receive, send_marked)
         except ClientDisconnect:
@@ -70,7 +71,7 @@ class RequestMiddleware:
 
     def _account(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         endpoint = str(getattr(scope.get("route"), "path", UNMATCHED))
-        self._metrics.request_done(scope["method"], endpoint, seconds)
+        self._metrics.request_done(scope["method"], endpoint, seconds, status=status)
         # The route, not the path: nothing here was written by the client but an id of harmless characters.
         method = method_label(scope["method"])
         logger.info("%s %s %d %.1f ms id=%s", method, endpoint, status, seconds * 1000, request_id)
