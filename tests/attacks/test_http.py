@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from olfactory_transformer.api.app import create_app
-from olfactory_transformer.engine.direct import DirectEngine
+from olfactory_transformer.engine.pool import PoolEngine
 from olfactory_transformer.settings import Settings
 
 JSON = {"Content-Type": "application/json"}
@@ -18,7 +18,7 @@ LIMIT = 64 * 1024
 
 @pytest.fixture(scope="module")
 def client():
-    app = create_app(Settings(max_items=50, max_body_bytes=LIMIT), DirectEngine.load())
+    app = create_app(Settings(max_items=50, max_body_bytes=LIMIT), PoolEngine())
     with TestClient(app) as client:
         while client.get("/ready").status_code != 200:
             pass

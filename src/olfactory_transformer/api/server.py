@@ -12,7 +12,7 @@ import uvicorn
 
 from olfactory_transformer.api.app import create_app
 from olfactory_transformer.core.errors import OlfactoryError, SettingsError
-from olfactory_transformer.engine.direct import DirectEngine
+from olfactory_transformer.engine.build import build_engine
 from olfactory_transformer.observe.logs import configure_logging
 from olfactory_transformer.settings import Settings, load_settings
 
@@ -49,9 +49,7 @@ def run(settings: Settings) -> None:
     configure_logging(settings.log_level)
     # The address first, as it is quick to refuse; nobody can connect before the model is loaded.
     with closing(_bind(settings)) as bound:
-        engine = DirectEngine.load(
-            settings.model_path, tokenizer=settings.tokenizer_path, batch_size=settings.batch_size
-        )
+        engine = build_engine(settings)
         config = uvicorn.Config(
             create_app(settings, engine),
             lifespan="on",

@@ -16,7 +16,8 @@ OlfactoryError
 │   ├── ModelNotFound
 │   ├── NoReference                 it has no reference index
 │   ├── ModelForeign                not written by this package, or another format version
-│   └── ModelCorrupt                truncated or altered: a hash does not match
+│   ├── ModelCorrupt                truncated or altered: a hash does not match
+│   └── DeviceError                 this machine cannot run it on the device asked for
 ├── DataError (ValueError)          a training or evaluation file with wrong contents
 ├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
 ├── EngineNotReady                  the engine is not warmed up yet; ask again soon
@@ -24,6 +25,7 @@ OlfactoryError
 ├── EngineBusy                      the queue is full, or the engine is stopping; ask again later
 ├── DeadlineExceeded                no answer in the time allowed
 ├── DatabaseError                   the database of keys cannot be used
+├── UnknownKey (LookupError)        no API key has this id
 ├── UnknownWord (ValueError)        a word that the model does not have
 ├── CannotDraw (ImportError)        RDKit's drawing code does not load on this machine
 ├── SettingsError (ValueError)      a setting with a value that is not allowed
@@ -153,6 +155,10 @@ class ModelCorrupt(ModelError):
     """A file is missing, truncated or altered: its hash does not match the manifest."""
 
 
+class DeviceError(ModelError):
+    """The device asked for is not one that this ONNX Runtime can use."""
+
+
 class DataError(OlfactoryError, ValueError):
     """A data file whose contents are not what its task needs."""
 
@@ -191,6 +197,10 @@ class DeadlineExceeded(OlfactoryError):
 
 class DatabaseError(OlfactoryError):
     """The database of keys and of the audit log cannot be used."""
+
+
+class UnknownKey(OlfactoryError, LookupError):
+    """No API key has this id."""
 
 
 class UnknownWord(OlfactoryError, ValueError):

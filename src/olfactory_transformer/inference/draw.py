@@ -1,7 +1,8 @@
-"""An explanation as a picture: atoms coloured by their contribution, with RDKit."""
+"""A molecule as a picture, with RDKit; of an explanation, with its atoms coloured by their contribution."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -18,22 +19,30 @@ FOR, AGAINST = (0xE6 / 255, 0x9F / 255, 0.0), (0x56 / 255, 0xB4 / 255, 0xE9 / 25
 _LEAST_FULL = 1.0  # log odds; where all contributions are smaller, colours stay pale
 
 
-def svg(explanation: Explanation, size: tuple[int, int] = SIZE) -> str:
-    """Return the picture as SVG, with the molecule and the word as its title.
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A molecule to be drawn as it is, by its canonical SMILES."""
+
+    canonical_smiles: str
+
+
+def svg(picture_of: Explanation | Plain, size: tuple[int, int] = SIZE) -> str:
+    """Return the picture as SVG, with the molecule (and the word) as its title.
 
     Raises
     ------
     CannotDraw
         RDKit's drawing code does not load on this machine.
     """
-    picture = str(_drawn("MolDraw2DSVG", explanation, size))
+    picture = str(_drawn("MolDraw2DSVG", picture_of, size))
     picture = picture[picture.index("<svg") :]  # without RDKit's XML declaration, it is UTF-8
     start = picture.index(">") + 1
-    title = escape(f"{_headline(explanation)}: {explanation.canonical_smiles}")
+    headline = "" if isinstance(picture_of, Plain) else f"{_headline(picture_of)}: "
+    title = escape(headline + picture_of.canonical_smiles)
     return f"{picture[:start]}\n<title>{title}</title>{picture[start:]}"
 
 
-def png(explanation: Explanation, size: tuple[int, int] = SIZE) -> bytes:
+def png(picture_of: Explanation | Plain, size: tuple[int, int] = SIZE) -> bytes:
     """Return the picture as PNG.
 
     Raises
@@ -41,7 +50,7 @@ def png(explanation: Explanation, size: tuple[int, int] = SIZE) -> bytes:
     CannotDraw
         RDKit's drawing code does not load on this machine.
     """
-    return bytes(_drawn("MolDraw2DCairo", explanation, size))
+    return bytes(_drawn("MolDraw2DCairo", picture_of, size))
 
 
 def colours(explanation: Explanation) -> list[tuple[float, float, float]]:
@@ -63,7 +72,7 @@ def _headline(explanation: Explanation) -> str:
     return f"{explanation.word} {100 * explanation.probability:.0f} %"
 
 
-def _drawn(drawer: str, explanation: Explanation, size: tuple[int, int]) -> Any:
+def _drawn(drawer: str, picture_of: Explanation | Plain, size: tuple[int, int]) -> Any:
     try:
         from rdkit.Chem import rdDepictor
         from rdkit.Chem.Draw import rdMolDraw2D
@@ -72,20 +81,27 @@ def _drawn(drawer: str, explanation: Explanation, size: tuple[int, int]) -> Any:
             f"RDKit cannot draw here: {error}; on Debian, install libxrender1 and libxext6"
         ) from None
     # Read again from its canonical SMILES and laid out in its order, a molecule is always drawn alike.
-    mol = Chem.MolFromSmiles(explanation.canonical_smiles)
+    mol = Chem.MolFromSmiles(picture_of.canonical_smiles)
     rdDepictor.SetPreferCoordGen(False)
     rdDepictor.Compute2DCoords(mol, canonOrient=True)
-    heavy = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() != 1]
-    shades = dict(zip(heavy, colours(explanation), strict=True))
     canvas = getattr(rdMolDraw2D, drawer)(*size)
     options = canvas.drawOptions()
-    options.useBWAtomPalette()  # colours are for contributions alone
     options.fixedBondLength = 60  # a small molecule does not fill the page
     options.legendFontSize = 16
-    key = f"orange for, blue against, full colour {_full(explanation):.1f} log odds"
-    legend = f"{_headline(explanation)}: {key}"
-    rdMolDraw2D.PrepareAndDrawMolecule(
-        canvas, mol, legend=legend, highlightAtoms=heavy, highlightAtomColors=shades, highlightBonds=[]
-    )
+    if isinstance(picture_of, Plain):
+        rdMolDraw2D.PrepareAndDrawMolecule(canvas, mol)
+    else:
+        options.useBWAtomPalette()  # colours are for contributions alone
+        rdMolDraw2D.PrepareAndDrawMolecule(canvas, mol, highlightBonds=[], **_shading(picture_of, mol))
     canvas.FinishDrawing()
     return canvas.GetDrawingText()
+
+
+def _shading(explanation: Explanation, mol: Chem.Mol) -> dict[str, Any]:
+    heavy = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetAtomicNum() != 1]
+    key = f"orange for, blue against, full colour {_full(explanation):.1f} log odds"
+    return {
+        "legend": f"{_headline(explanation)}: {key}",
+        "highlightAtoms": heavy,
+        "highlightAtomColors": dict(zip(heavy, colours(explanation), strict=True)),
+    }

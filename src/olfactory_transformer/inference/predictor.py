@@ -60,6 +60,7 @@ class ScentPredictor:
         *,
         tokenizer: str | Path | None = None,
         threads: int | None = None,
+        device: str = "cpu",
         limits: MoleculeLimits = DEFAULT_LIMITS,
     ) -> ScentPredictor:
         """Load a model folder, or a bundled model by its name.
@@ -71,18 +72,22 @@ class ScentPredictor:
             Another folder to take `tokenizer.json` from; it has to be of the same vocabulary.
         threads : int or None
             Of ONNX Runtime; None: as many as affinity and the cgroup's CPU quota allow.
+        device : "cpu", "cuda" or "auto"
+            Where the network runs; "auto": on a GPU if ONNX Runtime can use one.
         limits : MoleculeLimits
 
         Raises
         ------
         ModelNotFound, ModelForeign, ModelCorrupt
             The folder is not there, not ours, or not whole.
+        DeviceError
+            This ONNX Runtime has no such device.
         """
         folder = resolve(model)
         model_hash = verify(folder)
         config = read_config(folder)
         reader = MoleculeTokenizer.from_pretrained(tokenizer or folder)
-        runtime = OnnxRuntime(folder / "model.onnx", threads)
+        runtime = OnnxRuntime(folder / "model.onnx", threads, device)
         columns = (config.words, config.isomeric, config.ratings, config.profile, config.atlas)
         expected = (config.embedding, *map(len, columns))
         if runtime.widths[: len(expected)] != expected:
@@ -150,15 +155,16 @@ class ScentPredictor:
         return [next(predictions) if isinstance(m, Molecule) else m for m in read]
 
     def predict_molecules(
-        self, molecules: Sequence[Molecule], dilution: float = DEFAULT_DILUTION
+        self, molecules: Sequence[Molecule], dilution: float | Sequence[float] = DEFAULT_DILUTION
     ) -> list[ScentPrediction]:
-        """Predict molecules that were read already."""
+        """Predict molecules that were read already, all at one dilution or each at its own."""
         tokens = [self.tokenizer(molecule) for molecule in molecules]
-        raw = self.runtime.run(tokens, np.full(len(tokens), math.log10(dilution), np.float32))
+        each = [dilution] * len(tokens) if isinstance(dilution, float | int) else list(dilution)
+        raw = self.runtime.run(tokens, np.array([math.log10(d) for d in each], np.float32))
         chances = self.probabilities(raw)
         applicability = self.applicability(molecules, raw)
         return [
-            self._prediction(molecule, tokens[i], chances[i], raw, i, dilution, applicability[i])
+            self._prediction(molecule, tokens[i], chances[i], raw, i, each[i], applicability[i])
             for i, molecule in enumerate(molecules)
         ]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from olfactory_transformer.core.cpu import cpu_limit
-from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign
+from olfactory_transformer.core.errors import DeviceError, ModelCorrupt, ModelForeign
 from olfactory_transformer.model.tokenizer import MoleculeTokens, collate
 
 Floats = npt.NDArray[np.float32]
@@ -79,8 +79,19 @@ def plan(lengths: Sequence[int]) -> list[list[int]]:
     return batches
 
 
+def providers(device: str) -> list[str]:
+    """Return the ways to run a graph, the preferred one first."""
+    cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    if device == "cuda" and not cuda:
+        raise DeviceError(
+            "DEVICE: got 'cuda', but this ONNX Runtime has no CUDA; expected cpu or auto, or onnxruntime-gpu "
+            "installed in place of onnxruntime"
+        )
+    return [*(["CUDAExecutionProvider"] if cuda and device != "cpu" else []), "CPUExecutionProvider"]
+
+
 class OnnxRuntime:
-    """The network of a model folder, run by ONNX Runtime on the CPU.
+    """The network of a model folder, run by ONNX Runtime.
 
     Parameters
     ----------
@@ -88,16 +99,21 @@ class OnnxRuntime:
         The `model.onnx` of a verified folder.
     threads : int or None
         None: as many as affinity and the cgroup's quota allow.
+    device : "cpu", "cuda" or "auto"
+        "auto": a GPU if this ONNX Runtime can use one.
 
     Raises
     ------
+    DeviceError
+        This ONNX Runtime has no such device.
     ModelCorrupt
         ONNX Runtime cannot read the file.
     ModelForeign
         The graph has other inputs or outputs.
     """
 
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, device: str = "cpu") -> None:
+        chosen = providers(device)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or cpu_limit()
         options.inter_op_num_threads = 1
@@ -105,7 +121,7 @@ class OnnxRuntime:
         # Idle threads sleep at once instead of spinning: a server has other work for the processor.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = ort.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # its errors share no base class but Exception
             raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
         inputs = [value.name for value in self._session.get_inputs()]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from olfactory_transformer.core.errors import CannotDraw
-from olfactory_transformer.inference.draw import AGAINST, FOR, colours, png, svg
+from olfactory_transformer.inference.draw import AGAINST, FOR, Plain, colours, png, svg
 from olfactory_transformer.inference.explain import Explanation
 
 
@@ -65,3 +65,11 @@ def test_no_library_to_draw_with_is_an_error_of_ours(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_drawing)
     with pytest.raises(CannotDraw, match=r"libXrender.*libxrender1"):
         svg(explanation())
+
+
+def test_a_molecule_without_an_explanation_is_drawn_plain():
+    drawn = svg(Plain("CCO"))
+    root = ElementTree.fromstring(drawn)
+    assert next(child for child in root if child.tag.endswith("title")).text == "CCO"
+    assert "#E69F00" not in drawn and "log odds" not in drawn
+    assert png(Plain("CCO")).startswith(b"\x89PNG")
