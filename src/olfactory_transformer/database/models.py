@@ -1,0 +1,77 @@
+"""The tables. `migrations/` makes them; a test holds the two against each other on both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+MAX_NAME = 100  # characters of a key's name
+ID_LENGTH = 8  # characters of a key's id
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC, which SQLite would return without its zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store as UTC."""
+        return value if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return with the zone."""
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """Of every table."""
+
+
+class ApiKey(Base):
+    """One API key, without its text.
+
+    `digest` is SHA-256 of the whole text. After a rotation the text before it stays valid until `previous_until`.
+    `scopes` are words separated by spaces. A key without `limit_per_minute` has the server's.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    name: Mapped[str] = mapped_column(String(MAX_NAME))
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    previous_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    previous_until: Mapped[datetime | None] = mapped_column(Moment)
+    scopes: Mapped[str] = mapped_column(String(200))
+    limit_per_minute: Mapped[int | None] = mapped_column(Integer)
+    created: Mapped[datetime] = mapped_column(Moment)
+    expires: Mapped[datetime | None] = mapped_column(Moment)
+    revoked: Mapped[datetime | None] = mapped_column(Moment)
+    last_used: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class AuditEntry(Base):
+    """One request, or several refused alike within a moment (`times`).
+
+    No foreign key to `api_keys`: the log outlives keys, and keys of the environment are in no table.
+    """
+
+    __tablename__ = "audit"
+
+    # SQLite counts up by itself only in a column of exactly this type.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Moment, index=True)
+    key_id: Mapped[str | None] = mapped_column(String(20), index=True)
+    name: Mapped[str | None] = mapped_column(String(MAX_NAME))
+    address: Mapped[str | None] = mapped_column(String(64))
+    method: Mapped[str] = mapped_column(String(10))
+    route: Mapped[str] = mapped_column(String(200))
+    status: Mapped[int] = mapped_column(Integer)
+    items: Mapped[int | None] = mapped_column(Integer)
+    times: Mapped[int] = mapped_column(Integer)
+    request_id: Mapped[str] = mapped_column(String(64))
+    molecules: Mapped[str | None] = mapped_column(Text)
