@@ -21,8 +21,8 @@ from olfactory_transformer.utils.codec import decode_prediction
 from olfactory_transformer.utils.stored import as_asked, prediction_key
 
 logger = logging.getLogger(__name__)
-# A molecule may be in a batch that fails by no fault of its own, and alone in a process that is killed from outside.
-_MOST_TRIES = 2
+# Not one: the process may have been killed from outside.
+_MOST_FAILURES_ALONE = 2
 _POISONS, _POISON_SECONDS = 4096, 60.0
 Share = tuple[Entry, frames.ReadMolecule]
 
@@ -46,7 +46,7 @@ class Nobody:
 class Exchange:
     """Answers the entries of batches, by what is remembered, by another batch, or by a process.
 
-    An entry with which a process failed is tried alone; if it then fails alone, it is a poison: it has an
+    An entry with which a process failed is tried alone; if it then fails alone, twice, it is a poison: it has an
     EngineFault for an answer, and is refused at once for a while.
 
     Parameters
@@ -82,10 +82,11 @@ class Exchange:
         return doubtful
 
     def failed(self, batch: Sequence[Entry]) -> None:
-        """Try the entries again, each alone; one that was alone already and failed twice is a poison."""
-        for entry in batch:
-            entry.tries += 1
-            if len(batch) == 1 and entry.tries >= _MOST_TRIES:
+        """Try the entries again, each alone; one that failed alone twice is a poison."""
+        if len(batch) == 1:
+            (entry,) = batch
+            entry.failures_alone += 1
+            if entry.failures_alone >= _MOST_FAILURES_ALONE:
                 self._poisons[entry.text] = None
                 entry.finish(EngineFault("the molecule makes the model's process fail"))
         self._line.add_again(batch)

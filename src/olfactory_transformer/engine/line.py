@@ -32,8 +32,8 @@ class Entry:
         What to draw, if it is not to be predicted.
     waiting : int
         Requests that still want it.
-    tries : int
-        Times that a process failed with it.
+    failures_alone : int
+        Times that a process failed with it and nothing else.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Entry:
     born: float
     picture: tuple[PictureForm, str | None] | None = None
     waiting: int = 1
-    tries: int = 0
+    failures_alone: int = 0
     lane: Lane | None = field(default=None, init=False)
 
     @property

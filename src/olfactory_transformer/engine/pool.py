@@ -157,10 +157,6 @@ class PoolEngine:
         if self._crew.ready:
             self._was_ready = True
 
-    async def check(self) -> EngineState:
-        """Return the state; a process that failed is replaced without being asked."""
-        return self.state
-
     async def stop(self) -> None:
         """Refuse new work, finish what was taken, and end the processes."""
         self._stopping = True

@@ -146,7 +146,7 @@ class Slot:
             finally:
                 self._warm, self._process = False, None
                 if process is not None:
-                    await asyncio.shield(process.end(kill=not self._retiring))
+                    await asyncio.shield(process.end(kill=not (served and self._retiring)))
             if not served:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)

@@ -7,53 +7,82 @@ import anyio
 import pytest
 
 from olfactory_transformer.core.config import ScentPrediction
-from olfactory_transformer.core.errors import EngineFault, EngineNotReady, MoleculeError
+from olfactory_transformer.core.errors import (
+    EngineBusy,
+    EngineFault,
+    EngineNotReady,
+    ModelNotFound,
+    MoleculeError,
+    UnknownWord,
+)
 from olfactory_transformer.engine.contract import Engine, EngineState, check_dilution, finite
-from olfactory_transformer.engine.direct import DirectEngine
 from olfactory_transformer.engine.fake import FakeEngine
-from olfactory_transformer.inference.predictor import ScentPredictor
+from olfactory_transformer.engine.pool import PoolEngine
+from olfactory_transformer.engine.slot import Pace
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def anyio_backend():
     return "asyncio"
 
 
-@pytest.fixture(scope="module")
-def predictor():
-    return ScentPredictor.from_pretrained(threads=1)
+def new(kind) -> Engine:
+    return FakeEngine() if kind == "fake" else PoolEngine(workers=1, pace=Pace(items=2))
 
 
-@pytest.fixture(params=["fake", "direct"])
-def cold(request, predictor) -> Engine:
-    return FakeEngine() if request.param == "fake" else DirectEngine(predictor, batch_size=2)
+@pytest.fixture(scope="module", params=["fake", "pool"])
+async def engine(request):
+    """An engine that is warm, shared by the tests that leave it as it is."""
+    engine = new(request.param)
+    await engine.start()
+    yield engine
+    await engine.stop()
 
 
-@pytest.fixture
-async def engine(cold) -> Engine:
-    await cold.start()
-    return cold
+@pytest.fixture(params=["fake", "pool"])
+async def cold(request):
+    engine = new(request.param)
+    yield engine
+    await engine.stop()
 
 
 class Seen:
     def __init__(self):
         self.batches = []
 
-    def batch_done(self, items, seconds):
+    def batch_done(self, items, tokens, seconds):
         self.batches.append((items, seconds))
+
+    def waited(self, seconds):
+        assert seconds >= 0
+
+    def rejected(self, reason):
+        raise AssertionError(reason)
+
+    def restarted(self, reason):
+        raise AssertionError(reason)
 
 
 async def test_refuses_work_until_warm(cold):
     assert cold.state is EngineState.STARTING
-    assert await cold.check() is EngineState.STARTING
     with pytest.raises(EngineNotReady):
         await cold.predict(["CCO"])
     await cold.start()
     assert cold.state is EngineState.READY
-    assert await cold.check() is EngineState.READY
     assert len(await cold.predict(["CCO"])) == 1
+    assert (cold.load.queued, cold.load.ready) == (0, cold.load.workers)
+
+
+async def test_takes_no_work_when_it_stops(cold):
+    await cold.start()
+    await cold.stop()
+    with pytest.raises(EngineBusy, match="draining"):
+        await cold.predict(["CCO"])
+    with pytest.raises(EngineBusy, match="draining"):
+        await cold.draw("CCO", "svg")
+    await cold.stop()
 
 
 async def test_outcomes_are_in_place(engine):
@@ -115,7 +144,7 @@ async def test_extreme_dilutions_are_answered(engine, dilution):
 async def test_tells_its_observer_of_all_molecules(engine):
     seen = Seen()
     engine.attach(seen)
-    await engine.predict(["CCO", "C1CC", "CCC"])
+    await engine.predict(["CCN", "C1CN", "CCCN"])
     assert sum(items for items, _ in seen.batches) == 3
     assert all(seconds >= 0 for _, seconds in seen.batches)
 
@@ -131,6 +160,28 @@ async def test_requests_at_once_do_not_mix(engine):
         for text in texts:
             tasks.start_soon(ask, text)
     assert found == {text: text for text in texts}
+
+
+async def test_draws(engine):
+    assert (await engine.draw("CCO", "svg")).startswith(b"<svg")
+    assert (await engine.draw("CCO", "png", engine.info.words[0])).startswith(b"\x89PNG")
+    with pytest.raises(MoleculeError):
+        await engine.draw("CCO(", "svg")
+    with pytest.raises(UnknownWord):
+        await engine.draw("CCO", "svg", "no such word")
+
+
+async def test_loads_its_model_again(engine):
+    assert await engine.reload() == engine.info
+    assert isinstance((await engine.predict(["CCO"]))[0], ScentPrediction)
+
+
+async def test_a_model_that_is_not_there_changes_nothing(engine):
+    before = engine.info
+    with pytest.raises(ModelNotFound):
+        await engine.reload("no-such-model")
+    assert engine.info == before
+    assert engine.state is EngineState.READY
 
 
 @pytest.mark.parametrize(
