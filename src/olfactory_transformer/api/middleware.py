@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from olfactory_transformer.api.problems import problem_response
 from olfactory_transformer.observe.metrics import Metrics, method_label
+from olfactory_transformer.observe.tracing import Span, request_span
 
 logger = logging.getLogger("olfactory_transformer.requests")
 
@@ -42,8 +44,17 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
+        request_id = accepted_id(headers.get(REQUEST_ID))
+        trace = request_span(
+            method_label(scope["method"]), headers.get("traceparent"), headers.get("tracestate")
+        )
+        # Every record that is logged on behalf of this request has its id.
+        with bound_contextvars(request_id=request_id), trace:
+            await self._answer(scope, receive, send, request_id, trace)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, trace: Span) -> None:
         began = time.perf_counter()
-        request_id = accepted_id(Headers(scope=scope).get(REQUEST_ID))
         scope.setdefault("state", {})["request_id"] = request_id
         status = _GONE
 
@@ -62,19 +73,19 @@ class RequestMiddleware:
         except ClientDisconnect:
             pass
         except Exception as error:
-            logger.exception("unexpected error, request %s", request_id)
+            logger.exception("unexpected error")
             if status != _GONE:
                 raise  # a reply has begun: all that is left is to cut the connection
             await problem_response(Request(scope, receive), error)(scope, receive, send_marked)
         finally:
-            self._account(scope, status, time.perf_counter() - began, request_id)
+            self._account(scope, status, time.perf_counter() - began, trace)
 
-    def _account(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _account(self, scope: Scope, status: int, seconds: float, trace: Span) -> None:
         endpoint = str(getattr(scope.get("route"), "path", UNMATCHED))
         self._metrics.request_done(scope["method"], endpoint, seconds, status=status)
-        # The route, not the path: nothing here was written by the client but an id of harmless characters.
-        method = method_label(scope["method"])
-        logger.info("%s %s %d %.1f ms id=%s", method, endpoint, status, seconds * 1000, request_id)
+        trace.answered(endpoint, status)
+        # The route, not the path: nothing here was written by the client.
+        logger.info("%s %s %d %.1f ms", method_label(scope["method"]), endpoint, status, seconds * 1000)
 
 
 def accepted_id(given: str | None) -> str:

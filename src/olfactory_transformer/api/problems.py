@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -14,13 +15,23 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from olfactory_transformer.api.catalogue import KINDS
-from olfactory_transformer.core.errors import EngineFault, EngineNotReady, MoleculeError
+from olfactory_transformer.core.errors import (
+    CannotDraw,
+    DeadlineExceeded,
+    EngineBusy,
+    EngineFault,
+    EngineNotReady,
+    MoleculeError,
+    UnknownWord,
+    shown,
+)
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_AFTER = "1"  # seconds; a warm-up takes less
 _LONGEST_PATH = 200
+_MOST_ERRORS = 10
+_AGAIN = (429, 503)  # the statuses that say when to ask again
 
 
 class ApiError(Exception):
@@ -34,15 +45,24 @@ class ApiError(Exception):
         What was got and what was expected, in this request.
     headers : mapping of str to str or None
         To add to the reply.
+    retry_after : float
+        Seconds after which to ask again; told, in whole seconds, only with the statuses 429 and 503.
     **members : JSON value
         Further members of the problem.
     """
 
     def __init__(
-        self, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+        self,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        retry_after: float = 1.0,
+        **members: Any,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.kind, self.detail, self.headers, self.members = KINDS[code], detail, headers, members
+        self.retry_after = retry_after
 
 
 def molecule_members(error: MoleculeError) -> dict[str, Any]:
@@ -58,25 +78,37 @@ def molecule_members(error: MoleculeError) -> dict[str, Any]:
 
 def problem_response(request: Request, error: Exception) -> Response:
     """Return the reply to a request that ended in `error`, and count it."""
-    api_error = _as_api_error(error)
+    api_error = as_api_error(error)
     kind = api_error.kind
     request.app.state.metrics.error(kind.code)
-    body = {
-        "type": f"/errors/{kind.code}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": api_error.detail,
-        "instance": quote(request.scope["path"][:_LONGEST_PATH], errors="replace"),
-        "request_id": request.state.request_id,
-        "code": kind.code,
-        **api_error.members,
-    }
+    members = dict(api_error.members)
+    if request.scope["path"].startswith("/v2"):
+        members["error"] = api_error.detail  # where clients of the Open Inference Protocol look
     headers = dict(api_error.headers or {})
-    if kind.status == 503:
-        headers["Retry-After"] = _RETRY_AFTER
-    # ASCII, as a lone surrogate that a client sent could not be encoded.
-    content = json.dumps(body, ensure_ascii=True, allow_nan=False).encode("ascii")
+    if kind.status in _AGAIN:
+        headers.setdefault("Retry-After", str(max(1, math.ceil(api_error.retry_after))))
+    content = problem_body(api_error, request.scope["path"], request.state.request_id, members)
     return Response(content, kind.status, headers, MEDIA_TYPE)
+
+
+def problem_body(error: ApiError, path: str, request_id: str, members: Mapping[str, Any]) -> bytes:
+    """Return a problem as JSON.
+
+    >>> problem_body(ApiError("deadline", "no answer"), "/v1/predict", "abc", {})
+    b'{"type": "/errors/deadline", "title": "The model gave no answer in the time allowed.", "status": 504, ...}'
+    """
+    body = {
+        "type": f"/errors/{error.kind.code}",
+        "title": error.kind.title,
+        "status": error.kind.status,
+        "detail": error.detail,
+        "instance": quote(path[:_LONGEST_PATH], errors="replace"),
+        "request_id": request_id,
+        "code": error.kind.code,
+        **members,
+    }
+    # ASCII, as a lone surrogate that a client sent could not be encoded.
+    return json.dumps(body, ensure_ascii=True, allow_nan=False).encode("ascii")
 
 
 async def handle_problem(request: Request, error: Exception) -> Response:
@@ -90,27 +122,60 @@ HANDLED: tuple[type[Exception], ...] = (
     ApiError,
     MoleculeError,
     EngineNotReady,
+    EngineBusy,
     EngineFault,
+    DeadlineExceeded,
+    UnknownWord,
+    CannotDraw,
     HTTPException,
     RequestValidationError,
 )
 
 
-def _as_api_error(error: Exception) -> ApiError:
+def as_api_error(error: Exception) -> ApiError:
+    """Return what a client is told of any error.
+
+    >>> as_api_error(KeyError("a secret"))
+    ApiError('internal: an unexpected error; the log has the request id')
+    """
     if isinstance(error, ApiError):
         return error
     if isinstance(error, MoleculeError):
         members = molecule_members(error)
         return ApiError(members.pop("code"), members.pop("detail"), **members)
-    if isinstance(error, EngineNotReady):
-        return ApiError("not-ready", "the model is warming up; expected to be ready within seconds")
-    if isinstance(error, EngineFault):
-        return ApiError("engine-fault", "the model failed on this input; the log has the request id")
     if isinstance(error, RequestValidationError):
-        return ApiError("invalid-request", "a parameter has a value that is not allowed")
+        return _of_parameters(error)
     if isinstance(error, HTTPException):
         return _of_status(error)
+    return _of_engine(error)
+
+
+def _of_engine(error: Exception) -> ApiError:
+    if isinstance(error, EngineNotReady):
+        return ApiError("not-ready", "the model is warming up; expected to be ready within seconds")
+    if isinstance(error, EngineBusy):
+        code = "draining" if error.reason == "draining" else "queue-full"
+        return ApiError(code, str(error), retry_after=error.retry_after)
+    if isinstance(error, DeadlineExceeded):
+        return ApiError("deadline", "the model gave no answer in the time allowed (INFERENCE_TIMEOUT)")
+    if isinstance(error, EngineFault):
+        return ApiError("engine-fault", "the model failed on this input; the log has the request id")
+    if isinstance(error, UnknownWord):
+        return ApiError("unknown-word", str(error))
+    if isinstance(error, CannotDraw):
+        return ApiError("cannot-draw", "RDKit's drawing code does not load on the server's machine")
     return ApiError("internal", "an unexpected error; the log has the request id")
+
+
+def _of_parameters(error: RequestValidationError) -> ApiError:
+    """Turn what the framework found in a path or a query into one of ours; a pointer is `#/query/name`."""
+    faults = []
+    for fault in error.errors()[:_MOST_ERRORS]:
+        pointer = "#/" + "/".join(ascii(str(part))[1:-1][:60] for part in fault["loc"])
+        got = f"got {shown(fault['input'])}: " if isinstance(fault.get("input"), str) else ""
+        faults.append({"pointer": pointer, "detail": got + fault["msg"]})
+    first = faults[0]
+    return ApiError("invalid-request", f"{first['pointer']}: {first['detail']}", errors=faults)
 
 
 def _of_status(error: HTTPException) -> ApiError:

@@ -10,10 +10,12 @@ from contextlib import closing
 
 import uvicorn
 
+from olfactory_transformer import __version__
 from olfactory_transformer.api.app import create_app
 from olfactory_transformer.core.errors import OlfactoryError, SettingsError
 from olfactory_transformer.engine.build import build_engine
 from olfactory_transformer.observe.logs import configure_logging
+from olfactory_transformer.observe.tracing import configure_tracing, stop_tracing
 from olfactory_transformer.settings import Settings, load_settings
 
 logger = logging.getLogger("olfactory_transformer.server")
@@ -46,7 +48,8 @@ def run(settings: Settings) -> None:
     ModelError
         The model cannot be used.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format, file=settings.log_file)
+    configure_tracing(settings.otel_exporter_otlp_endpoint, __version__)
     # The address first, as it is quick to refuse; nobody can connect before the model is loaded.
     with closing(_bind(settings)) as bound:
         engine = build_engine(settings)
@@ -68,7 +71,10 @@ def run(settings: Settings) -> None:
             signal.signal(number, server.handle_exit)
         _listen(bound, settings)
         logger.info("serving %s on %s", engine.info.full_version, _url(bound))
-        server.run(sockets=[bound])
+        try:
+            server.run(sockets=[bound])
+        finally:
+            stop_tracing()
 
 
 def _bind(settings: Settings) -> socket.socket:

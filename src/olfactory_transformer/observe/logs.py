@@ -1,62 +1,33 @@
-"""Logging of the server: the guide's line format, one line a record, nothing a client wrote.
+"""Logging of the server: one line a record, nothing a client wrote, the id of the request on all that it caused.
 
-Exceptions are logged as types and places. Their messages often quote what was being worked on, and what
-people ask about is theirs: messages appear only at LOG_LEVEL=DEBUG.
+logging.getLogger, structlog.get_logger ─▶ ProcessorFormatter ─▶ text (a terminal) or JSON ─▶ standard output
+                                                            └──▶ JSON ─▶ LOG_FILE, replaced at 10 MiB
 """
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
-import traceback
-from types import TracebackType
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Literal, TextIO
 
-FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
-_NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
+import structlog
+
+from olfactory_transformer.observe.handlers import LineHandler, LogFileHandler
+from olfactory_transformer.observe.lines import formatter
+from olfactory_transformer.observe.tracing import trace_of_record
+
+Form = Literal["auto", "text", "json"]
 _ROOTS = ("olfactory_transformer", "uvicorn")
-ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-class LineFormatter(logging.Formatter):
-    r"""Escapes control characters, and indents tracebacks, so that no text can pass for a record of its own.
-
-    >>> record = logging.LogRecord("x", logging.INFO, "", 0, "a%s", ("\nb",), None)
-    >>> LineFormatter("%(message)s").format(record)
-    'a\\nb'
-    """
-
-    def __init__(self, fmt: str = FORMAT, *, messages: bool = False) -> None:
-        super().__init__(fmt)
-        self._messages = messages
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
-        """Return the line, printable ASCII only."""
-        return _printable(super().formatMessage(record))
-
-    def formatException(self, ei: ExceptionInfo | Any) -> str:  # noqa: N802 - the name is logging's
-        """Return the chain of exceptions, indented."""
-        lines = "".join(_chain(ei[1], self._messages)).splitlines()
-        return "\n".join(f"    {_printable(line)}" for line in lines)
-
-
-def _printable(line: str) -> str:
-    return _NOT_PRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), line)
-
-
-def _chain(error: BaseException | None, messages: bool) -> list[str]:
-    if error is None:
-        return []
-    if messages:
-        return traceback.format_exception(error)
-    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    name = f"{type(error).__module__}.{type(error).__qualname__}\n"
-    return [*_chain(earlier, messages), name, *traceback.format_tb(error.__traceback__)]
-
-
-def configure_logging(level: str, stream: TextIO | None = None) -> None:
+def configure_logging(
+    level: str, stream: TextIO | None = None, *, form: Form = "auto", file: Path | None = None
+) -> None:
     """Log this package, the server, and the warnings of other libraries.
+
+    Whatever `structlog.contextvars` has bound (the request's id) is on every record. A file that cannot be written
+    is told of once on standard error, and otherwise does without; a second call replaces what the first set up.
 
     Parameters
     ----------
@@ -64,11 +35,45 @@ def configure_logging(level: str, stream: TextIO | None = None) -> None:
         DEBUG, INFO, WARNING, ERROR or CRITICAL.
     stream : text file or None
         None: standard output, as in the guide.
+    form : str
+        `text`: the guide's "time - logger - level - message"; `json`: an object a line, with `timestamp` (RFC 3339,
+        UTC), `level`, `logger`, `message` and what is bound; `auto`: text on a terminal, JSON otherwise.
+    file : Path or None
+        A file that gets JSON as well.
+
+    Examples
+    --------
+    >>> import io
+    >>> configure_logging("INFO", log := io.StringIO(), form="text")
+    >>> with structlog.contextvars.bound_contextvars(request_id="abc"):
+    ...     logging.getLogger("olfactory_transformer.x").info("done")
+    >>> log.getvalue()
+    '... - olfactory_transformer.x - INFO - done request_id=abc\\n'
     """
-    handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(LineFormatter(messages=level == "DEBUG"))
+    stream = stream or sys.stdout
+    messages = level == "DEBUG"
+    text = form == "text" or (form == "auto" and stream.isatty())
+    context = (structlog.contextvars.merge_contextvars, trace_of_record)
+    handlers: list[logging.Handler] = [LineHandler(stream)]
+    handlers[0].setFormatter(formatter("text" if text else "json", context, messages=messages))
+    if file is not None:
+        handlers.append(LogFileHandler(file))
+        handlers[1].setFormatter(formatter("json", context, messages=messages))
     root = logging.getLogger()
-    root.handlers = [handler]
+    for old in root.handlers:
+        if isinstance(old, LogFileHandler):
+            old.close()
+    root.handlers = handlers
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
     for name in _ROOTS:
         logging.getLogger(name).setLevel(level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *context,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )

@@ -18,7 +18,7 @@ def log():
     stream = io.StringIO()
 
     def start(level="INFO"):
-        configure_logging(level, stream)
+        configure_logging(level, stream, form="text")
         return stream
 
     yield start
@@ -33,9 +33,7 @@ def test_one_line_a_request_and_never_the_molecule(client, log):
     client.post("/v1/predict", json={"smiles": MOLECULE + "("}, headers={"X-Request-ID": "abc"})
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
-    pattern = (
-        r"[-\d]+ [\d:,]+ - olfactory_transformer.requests - INFO - POST /v1/predict %d \d+\.\d ms id=abc"
-    )
+    pattern = r"[-\d]+ [\d:,]+ - olfactory_transformer.requests - INFO - POST /v1/predict %d \d+\.\d ms request_id=abc"
     assert re.fullmatch(pattern % 200, lines[0])
     assert re.fullmatch(pattern % 422, lines[1])
     assert MOLECULE not in stream.getvalue()

@@ -1,0 +1,132 @@
+"""From a log record to its line.
+
+Exceptions are written as types and places. Their messages often quote what was being worked on, and what people ask
+about is theirs: messages appear only at LOG_LEVEL=DEBUG.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict, Processor
+
+_NOT_PRINTABLE = re.compile(r"[^\x20-\x7e]")
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False).encode
+# redis://:secret@host, as libraries like to quote it when they cannot connect.
+_PASSWORD = re.compile(r"(://[^\s/:@\"']*:)[^\s/@\"']+@")
+
+
+def formatter(
+    form: Literal["text", "json"], context: Sequence[Processor] = (), *, messages: bool = False
+) -> ProcessorFormatter:
+    r"""Return a formatter for `logging` that takes records of structlog as well.
+
+    No text can pass for a record of its own: control characters are escaped, and in text what is not the first line
+    of a record is indented.
+
+    Parameters
+    ----------
+    form : str
+        text or json.
+    context : sequence of processors
+        Add to records of `logging` what structlog's own have already.
+    messages : bool
+        Whether exceptions are written with their messages.
+
+    Examples
+    --------
+    >>> record = logging.LogRecord("x", logging.INFO, "", 0, "a%s", ("\nb",), None)
+    >>> formatter("text").format(record)
+    '... - x - INFO - a\\nb'
+    >>> json.loads(formatter("json").format(record))["message"]
+    'a\nb'
+    """
+
+    def render(_: Any, __: str, event: EventDict) -> str:
+        record: logging.LogRecord = event.pop("_record")
+        event.pop("_from_structlog")
+        message, error = str(event.pop("event", "")), _error(event.pop("exc_info", None))
+        if record.name == "asyncio" and not messages:
+            message = message.partition("\n")[0]  # then come a task and its exception, with the message
+        lines = list(_exception(error, messages)) if error else []
+        if stack := event.pop("stack_info", None):
+            lines += str(stack).splitlines()
+        write = _text if form == "text" else _json
+        line = write(record, message, event, lines)
+        return _PASSWORD.sub(r"\1***@", line) if "://" in line else line
+
+    return ProcessorFormatter(processors=[render], foreign_pre_chain=context)
+
+
+def _text(record: logging.LogRecord, message: str, event: EventDict, exception: list[str]) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+    head = f"{when},{int(record.msecs):03d} - {record.name} - {record.levelname} - {message}"
+    head += "".join(f" {name}={value}" for name, value in event.items())
+    return "\n    ".join(map(_printable, (head, *exception)))
+
+
+def _json(record: logging.LogRecord, message: str, event: EventDict, exception: list[str]) -> str:
+    when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    members: dict[str, Any] = {
+        "timestamp": when.replace("+00:00", "Z"),
+        "level": record.levelname,
+        "logger": record.name,
+        "message": message,
+    }
+    for name, value in event.items():
+        members.setdefault(str(name), _plain(value))
+    if exception:
+        members["exception"] = "\n".join(exception)
+    # ASCII, so that neither a lone surrogate nor a separator of lines gets out; DEL is the one that JSON lets pass.
+    return _encode(members).replace("\x7f", "\\u007f")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    return value if value is None or isinstance(value, str | int) else repr(value)
+
+
+def _printable(line: str) -> str:
+    if line.isascii() and line.isprintable():
+        return line
+    return _NOT_PRINTABLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), line)
+
+
+def _error(given: Any) -> BaseException | None:
+    """Return the exception of what loggers take as exc_info."""
+    if isinstance(given, BaseException):
+        return given
+    found = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given else None
+    return found if isinstance(found, BaseException) else None
+
+
+def _exception(error: BaseException, messages: bool) -> Iterator[str]:
+    chain = traceback.format_exception(error) if messages else _types_and_places(error, set())
+    for part in chain:
+        yield from part.splitlines()
+
+
+def _types_and_places(error: BaseException, seen: set[int]) -> Iterator[str]:
+    """Yield what happened earlier first, then the error, then the parts of a group."""
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None:
+        yield from _types_and_places(earlier, seen)
+    yield f"{type(error).__module__}.{type(error).__qualname__}"
+    yield from traceback.format_tb(error.__traceback__)
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _types_and_places(part, seen)
