@@ -20,15 +20,17 @@ class StoreStats:
     Parameters
     ----------
     entries, size : int
-        Entries held, and bytes of their keys and values; of a shared store, all that are there.
+        Entries held, and bytes of them; of a shared store, all that are there, and 0 where they were not counted.
     hits, misses : int
         Keys that were found and not found.
     errors : int
-        Operations that went wrong (each also counted as misses, if they were look-ups).
+        Operations and entries that went wrong (what was looked up is also counted as missed).
     evictions : int
         Entries dropped for want of room.
     available : bool
         False while the store is left alone after failures.
+    fault : str
+        The kind of the last error, such as "TimeoutError" or "OOM"; never a text with names or passwords.
     """
 
     entries: int = 0
@@ -38,6 +40,7 @@ class StoreStats:
     errors: int = 0
     evictions: int = 0
     available: bool = True
+    fault: str = ""
 
 
 class Store(Protocol):
@@ -60,14 +63,20 @@ class Store(Protocol):
         """Delete entries written longer ago than `seconds`; return how many (0 where the medium expires them)."""
         ...
 
-    def clear(self) -> None:
-        """Delete all entries that are this package's."""
+    def clear(self) -> int:
+        """Delete all entries that are this package's; return how many."""
         ...
 
-    def stats(self) -> StoreStats:
-        """Return what it holds and has done."""
+    def stats(self, *, count: bool = False) -> StoreStats:
+        """Return what it holds and has done.
+
+        Parameters
+        ----------
+        count : bool
+            Count the entries even where that means to go through them all (Redis); without it, this is quick.
+        """
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; a second time does nothing."""
+        """Let go of files and connections; a second time does nothing, and every look-up after it is a miss."""
         ...
