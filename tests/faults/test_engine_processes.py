@@ -16,6 +16,7 @@ from olfactory_transformer.engine.recall import Recall
 from olfactory_transformer.engine.slot import Pace
 from olfactory_transformer.model.folder import resolve
 from olfactory_transformer.utils.stores.memory import MemoryStore
+from olfactory_transformer.utils.stores.tiers import Tiers
 
 pytestmark = pytest.mark.anyio
 SOON = 30  # seconds, on a busy machine
@@ -147,7 +148,7 @@ async def test_nothing_is_lost_when_processes_are_killed_over_and_over(started):
 
 
 async def test_identical_molecules_in_flight_are_computed_once(started):
-    engine, log = await started(recall=Recall(MemoryStore(100, 3600)))
+    engine, log = await started(recall=Recall(Tiers([MemoryStore(100, 3600)], ttl=3600)))
     found = await asyncio.gather(*(engine.predict(["CCCCCO"]) for _ in range(20)))
     assert all(good(outcomes) for outcomes in found)
     assert log.items == 1

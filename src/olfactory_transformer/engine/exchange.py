@@ -17,6 +17,7 @@ from olfactory_transformer.engine.line import Entry, Line
 from olfactory_transformer.engine.process import Process, ProcessGone
 from olfactory_transformer.engine.recall import Recall
 from olfactory_transformer.engine.slot import described
+from olfactory_transformer.observe.tracing import ended
 from olfactory_transformer.utils.codec import decode_prediction
 from olfactory_transformer.utils.stored import as_asked, prediction_key
 
@@ -73,12 +74,16 @@ class Exchange:
         began = loop.time()
         for entry in batch:
             self.observer.waited(began - entry.born)
+        for first in _one_a_trace(batch):
+            ended("queue", began - first.born, first.trace)
         if batch[0].picture is not None:
             return await self._draw(process, batch[0])
         doubtful = await self._predict(process, model_hash, batch)
         tokens, seconds = max(entry.tokens for entry in batch) * len(batch), loop.time() - began
         self.seconds_an_item += 0.1 * (seconds / len(batch) - self.seconds_an_item)
         self.observer.batch_done(len(batch), tokens, seconds)
+        for first in _one_a_trace(batch):
+            ended("inference", seconds, first.trace, items=len(batch))
         return doubtful
 
     def failed(self, batch: Sequence[Entry]) -> None:
@@ -174,6 +179,10 @@ class Exchange:
             logger.debug("what it said: %s", answer.message)
         self.failed(batch)
         return True
+
+
+def _one_a_trace(batch: Sequence[Entry]) -> list[Entry]:
+    return list({id(entry.trace): entry for entry in batch if entry.trace is not None}.values())
 
 
 def _answer(entry: Entry, item: frames.ReadMolecule, stored: ScentPrediction) -> None:

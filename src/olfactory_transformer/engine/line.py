@@ -7,9 +7,13 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from olfactory_transformer.core.errors import EngineBusy, OlfactoryError
 from olfactory_transformer.engine.contract import Outcome, PictureForm
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 Answer = Outcome | bytes | OlfactoryError
 # Atoms of a SMILES are at most its characters, and about 0.7 of them.
@@ -30,6 +34,8 @@ class Entry:
         Time of the event loop, seconds.
     picture : tuple of form and word, or None
         What to draw, if it is not to be predicted.
+    trace : Context or None
+        The step of a trace that it is a part of.
     waiting : int
         Requests that still want it.
     failures_alone : int
@@ -41,6 +47,7 @@ class Entry:
     answer: asyncio.Future[Answer]
     born: float
     picture: tuple[PictureForm, str | None] | None = None
+    trace: Context | None = None
     waiting: int = 1
     failures_alone: int = 0
     lane: Lane | None = field(default=None, init=False)

@@ -39,6 +39,7 @@ from olfactory_transformer.engine.recall import Recall
 from olfactory_transformer.engine.slot import Pace
 from olfactory_transformer.engine.worker import WorkerOptions
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
+from olfactory_transformer.observe.tracing import here
 
 logger = logging.getLogger(__name__)
 _POLL = 0.02  # seconds, while what was taken is finished
@@ -254,7 +255,7 @@ class PoolEngine:
 
     def _new(self, text: str, dilution: float) -> Entry:
         loop = asyncio.get_running_loop()
-        return Entry(text, dilution, loop.create_future(), loop.time())
+        return Entry(text, dilution, loop.create_future(), loop.time(), trace=here())
 
     def _join(self, entries: Sequence[Entry]) -> None:
         if not entries:

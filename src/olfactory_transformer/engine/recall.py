@@ -12,7 +12,8 @@ from olfactory_transformer.core.config import ScentPrediction
 from olfactory_transformer.core.errors import MoleculeError
 from olfactory_transformer.utils.codec import decode_prediction
 from olfactory_transformer.utils.stored import as_asked, prediction_key
-from olfactory_transformer.utils.stores.contract import Store
+from olfactory_transformer.utils.stores.memory import MemoryStore
+from olfactory_transformer.utils.stores.tiers import Tiers
 
 logger = logging.getLogger(__name__)
 _LONGEST_TEXT = 2_000  # characters; longer ones are no molecules
@@ -26,17 +27,16 @@ class Recall:
 
     Parameters
     ----------
-    memory : Store or None
-        Asked on the event loop.
-    slower : Store or None
-        Disk, Redis or both; asked in threads.
+    tiers : Tiers or None
+        Memory is asked on the event loop, whatever is slower in threads. None: nothing is kept.
     texts : int
         Spellings whose molecule is remembered, so that a known one need not be read again.
     """
 
-    def __init__(self, memory: Store | None = None, slower: Store | None = None, texts: int = 20_000) -> None:
-        self._memory, self._slower = memory, slower
-        self._meanings: LRUCache[str, Meaning] = LRUCache(max(1, texts))
+    def __init__(self, tiers: Tiers | None = None, texts: int = 20_000) -> None:
+        self.tiers = tiers or Tiers([], ttl=1)
+        self._slow = any(not isinstance(store, MemoryStore) for store in self.tiers.stores)
+        self._meanings: LRUCache[str, Meaning] = LRUCache(texts)
         self._writes: set[asyncio.Task[None]] = set()
 
     def at_once(self, model_hash: str, text: str, dilution: float) -> ScentPrediction | MoleculeError | None:
@@ -44,9 +44,7 @@ class Recall:
         meaning = self._meanings.get(text)
         if meaning is None or isinstance(meaning, MoleculeError):
             return meaning
-        if self._memory is None:
-            return None
-        (data,) = self._memory.get_many([prediction_key(model_hash, meaning[0], dilution)])
+        (data,) = self.tiers.get_fast([prediction_key(model_hash, meaning[0], dilution)])
         stored = None if data is None else decode_prediction(data)
         return None if stored is None else as_asked(stored, text, meaning[1])
 
@@ -57,26 +55,23 @@ class Recall:
 
     async def find(self, keys: Sequence[str]) -> dict[str, ScentPrediction]:
         """Return the predictions that any tier has, as they are stored."""
-        found: dict[str, ScentPrediction] = {}
-        for store in (self._memory, self._slower):
-            missing = [key for key in keys if key not in found]
-            if store is None or not missing:
-                continue
-            slow = store is self._slower
-            values = await asyncio.to_thread(store.get_many, missing) if slow else store.get_many(missing)
-            there = {key: value for key, value in zip(missing, values, strict=True) if value is not None}
-            known = {key: p for key, value in there.items() if (p := decode_prediction(value)) is not None}
-            found |= known
-            if slow and self._memory is not None and known:
-                self._memory.set_many({key: there[key] for key in known})
-        return found
+        if not self.tiers.stores:
+            return {}
+        get = self.tiers.get_many
+        values = await asyncio.to_thread(get, keys) if self._slow else get(keys)
+        there = zip(keys, values, strict=True)
+        return {
+            key: p for key, data in there if data is not None and (p := decode_prediction(data)) is not None
+        }
 
     def keep(self, predictions: Mapping[str, bytes]) -> None:
-        """Keep encoded predictions; the slower tiers are written behind the answer."""
-        if self._memory is not None:
-            self._memory.set_many(predictions)
-        if self._slower is not None and len(self._writes) < _MOST_WRITES:
-            task = asyncio.create_task(asyncio.to_thread(self._slower.set_many, predictions))
+        """Keep encoded predictions; slower tiers are written behind the answer."""
+        if not predictions:
+            return
+        if not self._slow:
+            self.tiers.set_many(predictions)
+        elif len(self._writes) < _MOST_WRITES:
+            task = asyncio.create_task(asyncio.to_thread(self.tiers.set_many, predictions))
             self._writes.add(task)
             task.add_done_callback(self._written)
 
@@ -89,6 +84,4 @@ class Recall:
         """Write what is to be written, and close the tiers."""
         if self._writes:
             await asyncio.wait(self._writes)
-        for store in (self._memory, self._slower):
-            if store is not None:
-                await asyncio.to_thread(store.close)
+        await asyncio.to_thread(self.tiers.close)
