@@ -109,14 +109,16 @@ class DiskStore:
         now = self._clock()
         rows = [(key, seal(key, value), now, now) for key, value in items.items()]
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> int:
             connection.execute(_EXPIRE, (now - self._ttl, _BATCH))
             self._note_uses(connection)
             connection.executemany(_SET, rows)
             self._make_room(connection, max(_BATCH, 2 * len(rows)))
+            return _number(connection, "page_count") - self._size // _number(connection, "page_size")
 
-        if rows:
-            self._write(work, None)
+        if rows and (excess := self._write(work, 0)) > 0:
+            # Free pages are used again; only a file from before its limit was lowered gives them back.
+            self._shrink(f"PRAGMA incremental_vacuum({min(excess, 4 * _BATCH)})")
 
     def delete_older(self, seconds: float) -> int:
         """Delete entries written longer ago than `seconds`, and files left behind; return how many entries."""
@@ -131,14 +133,9 @@ class DiskStore:
 
     def clear(self) -> int:
         """Delete all entries, and give their room on the disk back; return how many there were."""
-
-        def shrink(connection: sqlite3.Connection) -> None:
-            connection.execute("PRAGMA incremental_vacuum").fetchall()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
         self._pending = {}
         deleted = self._write(lambda connection: connection.execute("DELETE FROM entry").rowcount, 0)
-        self._read(shrink, None)
+        self._shrink("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
     def stats(self, *, count: bool = False) -> StoreStats:
@@ -189,10 +186,10 @@ class DiskStore:
             if not dropped:
                 break
             self._tally.evicted(dropped)
-        # Free pages are used again; only a file from before its limit was lowered gives them back.
-        excess = _number(connection, "page_count") - self._size // _number(connection, "page_size")
-        if excess > 0:
-            connection.execute(f"PRAGMA incremental_vacuum({min(excess, _BATCH)})").fetchall()
+
+    def _shrink(self, pragmas: str) -> None:
+        # Not `execute`, which gives back a single page.
+        self._guarded(self._writing, lambda connection: connection.executescript(pragmas).close(), None)
 
     # -- and without raising ---------------------------------------------------------------------------------
 
