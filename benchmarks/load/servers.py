@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 import httpx2
+from prometheus_client.parser import text_string_to_metric_families
 
 from olfactory_transformer.settings import Settings
 
@@ -58,6 +59,15 @@ class Served:
     def get(self, path: str, timeout: float = 30.0) -> httpx2.Response:
         """Ask for one page."""
         return httpx2.get(self.url + path, timeout=timeout)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a metric's value, summed over what the labels leave open; 0 if it is not there."""
+        found = 0.0
+        for family in text_string_to_metric_families(self.get("/metrics").text):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    found += sample.value
+        return found
 
     def until_ready(self, seconds: float = START) -> Self:
         """Wait until /ready says so."""
