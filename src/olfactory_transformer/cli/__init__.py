@@ -11,7 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from olfactory_transformer import __version__
-from olfactory_transformer.cli import data, evaluate, explain, predict, serve, similar, teach, train
+from olfactory_transformer.cli import (
+    config,
+    data,
+    evaluate,
+    explain,
+    monitor,
+    predict,
+    serve,
+    similar,
+    teach,
+    train,
+)
 from olfactory_transformer.core.errors import OlfactoryError
 
 FAILED = 2  # of a command that could not be done at all; 1 is for one that found faults
@@ -77,6 +88,8 @@ app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("similar")(similar.similar)
 app.command("serve")(serve.serve)
+app.command("monitor")(monitor.monitor)
+app.command("config")(config.config)
 app.command("data")(data.data)
 app.command("pretrain")(train.pretrain)
 app.command("teach")(teach.teach)
