@@ -99,6 +99,15 @@ async def test_killed_while_idle_it_is_noticed_and_replaced(started):
     assert good(await engine.predict(["CCO"]))
 
 
+async def test_a_molecule_is_not_blamed_for_processes_that_were_killed_while_idle(started):
+    engine, log = await started(workers=2)
+    for pid in engine.pids:
+        os.kill(pid, signal.SIGKILL)
+    await until(EngineState.FAILED, engine)
+    assert good(await engine.predict(["CCO"]))
+    assert log.restarts == ["died"] * 2
+
+
 async def test_frozen_while_idle(started):
     engine, log = await started()
     os.kill(engine.pids[0], signal.SIGSTOP)

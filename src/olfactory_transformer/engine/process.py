@@ -36,6 +36,11 @@ class Process:
         """Number of the process."""
         return self._child.pid
 
+    @property
+    def gone(self) -> bool:
+        """Whether it is known to have ended."""
+        return self._reader.at_eof() or self._child.returncode is not None
+
     async def hear(self) -> frames.Answer:
         """Return the next answer.
 

@@ -113,7 +113,7 @@ class Slot:
     def ready(self) -> bool:
         """Whether its process is warm and was heard of lately."""
         process = self._process
-        if process is None or not self._warm:
+        if process is None or not self._warm or process.gone:
             return False
         return asyncio.get_running_loop().time() - process.heard < FRESH
 
@@ -175,6 +175,9 @@ class Slot:
                 async with _within(_PONG_WITHIN):
                     await process.ask(frames.Ping())
                 continue
+            if process.gone:  # while it was idle: the batch has nothing to do with it
+                self._line.add_again(batch)
+                raise ProcessGone("it ended")
             self.busy = True
             try:
                 async with _within(self._pace.stall):
