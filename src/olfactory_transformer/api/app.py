@@ -2,68 +2,162 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import quote
 
 import anyio
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from olfactory_transformer import __version__
 from olfactory_transformer.api import openapi
-from olfactory_transformer.api.middleware import RequestMiddleware
+from olfactory_transformer.api.access.access import Access
+from olfactory_transformer.api.gate import Gate
+from olfactory_transformer.api.headers import ACCEPTED, EXPOSED
+from olfactory_transformer.api.lifecycle import Lifecycle, Parts
+from olfactory_transformer.api.middleware import FastRoute, FastRoutes, ProblemMiddleware, RequestMiddleware
+from olfactory_transformer.api.models import Models
 from olfactory_transformer.api.problems import HANDLED, handle_problem
-from olfactory_transformer.api.routes import index, model, predict, probes
+from olfactory_transformer.api.routes import (
+    admin,
+    docs,
+    index,
+    inference_protocol,
+    model,
+    picture,
+    predict,
+    probes,
+    stream,
+)
 from olfactory_transformer.engine.contract import Engine
 from olfactory_transformer.observe.metrics import Metrics
 from olfactory_transformer.settings import Settings
 
 _DESCRIPTION = "Predicts what molecules smell like. Errors are problems (RFC 9457)."
+_FAST = {("POST", "/v1/predict"): FastRoute("/v1/predict", predict.predict)}
 
 
-def create_app(settings: Settings, engine: Engine) -> FastAPI:
+def create_app(
+    settings: Settings,
+    engine: Engine,
+    *,
+    lifecycle: Lifecycle | None = None,
+    parts: Parts | None = None,
+    access: Access | None = None,
+) -> FastAPI:
     """Return the application that answers for `engine`.
 
     Parameters
     ----------
     settings : Settings
-        Of which the limits of a request are used.
     engine : Engine
-        Warmed up in the background when the application starts; `/ready` tells when that is done.
+        Warmed up in the background when the application starts, and stopped when it ends; `/ready` tells when it
+        is warm.
+    lifecycle : Lifecycle or None
+        Changed by the server around the application; None: one that only ever serves.
+    parts : Parts or None
+        What `/ready` calls degraded; None: nothing.
+    access : Access or None
+        Who may ask, and how often; started and stopped with the application. None: no key is asked for, nobody is
+        limited, and there are no routes for administrators, as nobody could tell who is one.
 
     Examples
     --------
     >>> from olfactory_transformer.engine.fake import FakeEngine
     >>> app = create_app(Settings(), FakeEngine())
-    >>> "/v1/predict" in app.openapi()["paths"]
-    True
+    >>> "/v1/predict" in app.openapi()["paths"], "/v1/admin/reload" in app.openapi()["paths"]
+    (True, False)
     """
-    metrics = Metrics()
+    lifecycle, metrics = lifecycle or Lifecycle(), Metrics()
     engine.attach(metrics)
+    metrics.watch_engine(lambda: engine.load, lambda: engine.state, lambda: engine.info)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(engine.start)
+        if access is not None:
+            await access.start()
+        starting = asyncio.create_task(engine.start())
+        try:
             yield
-            tasks.cancel_scope.cancel()
+        finally:
+            starting.cancel()
+            with anyio.CancelScope(shield=True) as scope:
+                if lifecycle.forced:
+                    scope.cancel()  # an engine whose stop is cancelled ends at once
+                await engine.stop()
+            if access is not None:
+                await access.stop()
 
+    app = _framework(docs=settings.docs_enabled, lifespan=lifespan)
+    app.state.settings, app.state.engine, app.state.metrics = settings, engine, metrics
+    app.state.lifecycle, app.state.parts = lifecycle, parts or Parts()
+    app.state.models = Models(engine, settings.models_dir)
+    app.user_middleware = [
+        Middleware(RequestMiddleware, engine=engine, metrics=metrics, lifecycle=lifecycle),
+        *_cors(settings),
+        *([Middleware(Gate, access=access)] if access else []),
+        Middleware(ProblemMiddleware),
+        Middleware(FastRoutes, routes=_FAST),
+    ]
+    parts_of_app = [predict, stream, model, picture, inference_protocol, index]
+    routers = [part.router for part in parts_of_app] + [probes.health_router]
+    routers += [probes.metrics_router] if settings.metrics_port is None else []
+    routers += [docs.router] if settings.docs_enabled else []
+    routers += [admin.router] if access else []
+    for router in routers:
+        app.include_router(router)
+    openapi.install(app)
+    return app
+
+
+def create_side_app(app: FastAPI, router: APIRouter) -> FastAPI:
+    """Return an application for a port of its own, which answers `router` for the same engine and nothing else.
+
+    >>> from olfactory_transformer.engine.fake import FakeEngine
+    >>> app = create_app(Settings(), FakeEngine())
+    >>> sorted(create_side_app(app, probes.health_router).openapi()["paths"])
+    ['/health', '/ready']
+    """
+    side = _framework(docs=False)
+    side.state = app.state
+    state = app.state
+    side.user_middleware = [
+        Middleware(RequestMiddleware, engine=state.engine, metrics=state.metrics, lifecycle=state.lifecycle),
+        Middleware(ProblemMiddleware),
+    ]
+    side.include_router(router)
+    return side
+
+
+def _framework(*, docs: bool, **options: object) -> FastAPI:
     app = FastAPI(
         title="Olfactory Transformer",
         version=__version__,
         description=_DESCRIPTION,
-        lifespan=lifespan,
-        redirect_slashes=False,  # they would repeat whatever host name the client gave
+        openapi_url="/openapi.json" if docs else None,
+        docs_url=None,  # ours is in routes/docs.py
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,  # they would repeat whatever host name the client gave
+        **options,  # type: ignore[arg-type]
     )
-    app.state.settings, app.state.engine, app.state.metrics = settings, engine, metrics
-    info = engine.info
-    headers = {"X-Model-Version": quote(info.full_version, safe="@+ "), "X-Model-Hash": info.hash}
-    app.add_middleware(RequestMiddleware, metrics=metrics, headers=headers)
     for kind in HANDLED:
         app.add_exception_handler(kind, handle_problem)
-    for part in (predict, model, probes, index):
-        app.include_router(part.router)
-    openapi.install(app)
     return app
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    origins = [origin for origin in settings.cors_origins.split(",") if origin]
+    if not origins:
+        return []
+    # No credentials: a key is a header that the page sends, never something the browser adds by itself.
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=ACCEPTED,
+            expose_headers=EXPOSED,
+        )
+    ]

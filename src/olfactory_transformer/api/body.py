@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded, declared as JSON, strict.
+"""Reading a request's body: bounded in bytes and in time, declared as JSON, strict.
 
 Not left to the framework, which reads a body whole before it looks at it, takes NaN, repeated keys and other
 encodings, and answers each in a shape of its own.
@@ -6,6 +6,7 @@ encodings, and answers each in a shape of its own.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, NoReturn, TypeVar
 
@@ -15,12 +16,13 @@ from pydantic import BaseModel, ValidationError
 from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.core.errors import shown
 
+JSON = ("application/json",)
 _MOST_ERRORS = 10
 _CLOSE = {"Connection": "close"}  # the rest of the body is not waited for
 Model = TypeVar("Model", bound=BaseModel)
 
 
-async def read_model(request: Request, model: type[Model], limit: int) -> Model:
+async def read_model(request: Request, model: type[Model], limit: int, seconds: float) -> Model:
     """Read the body as `model`.
 
     Parameters
@@ -29,20 +31,51 @@ async def read_model(request: Request, model: type[Model], limit: int) -> Model:
     model : type of pydantic model
     limit : int
         Bytes.
+    seconds : float
+        In which the whole body must arrive.
 
     Raises
     ------
     ApiError
-        unsupported-media-type, body-too-large, invalid-json, invalid-request.
+        unsupported-media-type, body-too-large, request-timeout, invalid-json, invalid-request.
     """
-    _check_declared(request)
-    value = strict_json(await _read(request, limit))
-    if not isinstance(value, dict):
-        raise ApiError("invalid-request", f"got {described(value)}, expected a JSON object")
+    return as_model(strict_json(await read_body(request, limit, seconds)), model)
+
+
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
+    """Read a body that is said to be JSON; see `read_model`."""
+    check_declared(request, JSON)
+    declared = request.headers.get("content-length", "")
+    if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):
+        raise _too_large(limit)
+    body = bytearray()
     try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise _invalid(error) from None
+        async with asyncio.timeout(seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        detail = f"expected the whole body within {seconds:g} s"
+        raise ApiError("request-timeout", detail, headers=_CLOSE) from None
+    return bytes(body)
+
+
+def check_declared(request: Request, media: tuple[str, ...]) -> None:
+    """Raise ApiError `unsupported-media-type` unless the body is said to be one of `media`, UTF-8, not compressed."""
+    given = request.headers.get("content-type", "")
+    if given in media:  # as nearly all clients write it
+        fits = True
+    else:
+        name, _, parameters = given.partition(";")
+        charset = parameters.partition("charset=")[2].strip(' "').lower()
+        fits = name.strip().lower() in media and charset in ("", "utf-8", "utf8")
+    if not fits:
+        detail = f"got Content-Type {shown(given)}, expected {' or '.join(media)}"
+        raise ApiError("unsupported-media-type", detail, headers=_CLOSE)
+    if coding := request.headers.get("content-encoding"):
+        detail = f"got Content-Encoding {shown(coding)}, expected none"
+        raise ApiError("unsupported-media-type", detail, headers=_CLOSE)
 
 
 def strict_json(body: bytes) -> Any:
@@ -74,6 +107,16 @@ def strict_json(body: bytes) -> Any:
         raise ApiError("invalid-json", "a number has too many digits") from None
 
 
+def as_model(value: object, model: type[Model]) -> Model:
+    """Return a JSON object as `model`; ApiError `invalid-request` if it is not one."""
+    if not isinstance(value, dict):
+        raise ApiError("invalid-request", f"got {described(value)}, expected a JSON object")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
 def described(value: object) -> str:
     """Return a JSON value as words for a message, short and printable.
 
@@ -87,31 +130,6 @@ def described(value: object) -> str:
     return shown(value) if isinstance(value, str) else repr(value)[:40]
 
 
-def _check_declared(request: Request) -> None:
-    media, _, parameters = request.headers.get("content-type", "").partition(";")
-    charset = parameters.partition("charset=")[2].strip(' "').lower()
-    if media.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
-        got = shown(request.headers.get("content-type", ""))
-        raise ApiError(
-            "unsupported-media-type", f"got Content-Type {got}, expected application/json", headers=_CLOSE
-        )
-    if coding := request.headers.get("content-encoding"):
-        detail = f"got Content-Encoding {shown(coding)}, expected none"
-        raise ApiError("unsupported-media-type", detail, headers=_CLOSE)
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):
-        raise _too_large(limit)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
-    return bytes(body)
-
-
 def _too_large(limit: int) -> ApiError:
     return ApiError("body-too-large", f"expected at most {limit} bytes", headers=_CLOSE, limit=limit)
 
@@ -123,9 +141,11 @@ def _refuse_constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in found if keys.count(key) > 1)
-        raise ApiError("invalid-json", f"the key {shown(twice)} is given more than once")
+        seen = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ApiError("invalid-json", f"the key {shown(key)} is given more than once")
+            seen.add(key)
     return found
 
 

@@ -34,29 +34,49 @@ class ErrorKind:
     hint: str
 
 
+_AGAIN = "Try again after Retry-After seconds."
+_REPORT = "Report it with the request id."
 _REQUEST = (
+    ErrorKind("bad-request", 400, "The request cannot be understood.", "See the detail."),
+    ErrorKind("key-required", 401, "The request has no API key.", "Send one in the header X-API-Key."),
+    ErrorKind("key-refused", 401, "The API key is not valid.", "Ask the server's administrator for one."),
+    ErrorKind(
+        "scope-missing", 403, "The API key may not do this.", "Ask for a key with the scope of the detail."
+    ),
     ErrorKind("not-found", 404, "No such page.", "GET / lists the routes."),
+    ErrorKind("unknown-model", 404, "No model has this name.", "GET /v1/admin/models lists those there are."),
     ErrorKind("method-not-allowed", 405, "The page does not take this method.", "See the Allow header."),
+    ErrorKind("request-timeout", 408, "The request took too long to arrive.", "Send it faster, or in parts."),
+    ErrorKind("reload-failed", 409, "The model cannot be used; the old one goes on.", "See the detail."),
+    ErrorKind("reload-in-progress", 409, "A model is being loaded already.", "Wait until it is done."),
     ErrorKind("body-too-large", 413, "The body has more bytes than the limit.", "Split the list."),
+    ErrorKind("line-too-long", 413, "A line of the stream has more bytes than the limit.", "See /v1/model."),
     ErrorKind("too-many-items", 413, "The list has more molecules than the limit.", "Split the list."),
     ErrorKind(
         "unsupported-media-type",
         415,
-        "The body is not said to be plain JSON.",
-        "Send Content-Type: application/json, UTF-8, not compressed.",
+        "The body is not said to be what the route takes.",
+        "Send the Content-Type of the detail, UTF-8, not compressed.",
     ),
     ErrorKind("invalid-json", 422, "The body is not strict JSON (RFC 8259) in UTF-8.", "See the detail."),
     ErrorKind(
         "invalid-request",
         422,
-        "The JSON is not what the route takes.",
+        "The request is not what the route takes.",
         "The member `errors` has a JSON pointer and a detail for each fault.",
     ),
-    ErrorKind("bad-request", 400, "The request cannot be understood.", "See the detail."),
-    ErrorKind("internal", 500, "A fault of the server.", "Report it with the request id."),
-    ErrorKind("engine-fault", 500, "The model failed on this input.", "Report it with the request id."),
-    ErrorKind("engine-failed", 503, "The model does not work at present.", "Try again later."),
-    ErrorKind("not-ready", 503, "The model is warming up.", "Try again after Retry-After seconds."),
+    ErrorKind("unknown-word", 422, "The model does not have this word.", "GET /v1/words lists those it has."),
+    ErrorKind("rate-limited", 429, "The caller has used up its quota.", _AGAIN),
+    ErrorKind("headers-too-large", 431, "The request's headers are too long.", "Send fewer or shorter ones."),
+    ErrorKind("internal", 500, "A fault of the server.", _REPORT),
+    ErrorKind("engine-fault", 500, "The model failed on this input.", _REPORT),
+    ErrorKind("cannot-draw", 501, "This server has no drawing code that loads.", "Tell its administrator."),
+    ErrorKind("engine-failed", 503, "The model does not work at present.", _AGAIN),
+    ErrorKind("not-ready", 503, "The model is warming up.", _AGAIN),
+    ErrorKind("queue-full", 503, "More is waiting for the model than it takes on.", _AGAIN),
+    ErrorKind("database-down", 503, "The key cannot be checked at present.", _AGAIN),
+    ErrorKind("draining", 503, "The server is stopping.", _AGAIN),
+    ErrorKind("deadline", 504, "The model gave no answer in the time allowed.", "Ask for less at a time."),
 )
 _MOLECULE_HINT = "See the members `got`, `expected` and `position` (index of the character, from 0)."
 

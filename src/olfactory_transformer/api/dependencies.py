@@ -6,8 +6,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from olfactory_transformer.api.body import read_model
-from olfactory_transformer.api.schemas import PredictRequest
+from olfactory_transformer.api.lifecycle import Lifecycle, Parts
+from olfactory_transformer.api.models import Models
 from olfactory_transformer.engine.contract import Engine
 from olfactory_transformer.observe.metrics import Metrics
 from olfactory_transformer.settings import Settings
@@ -26,11 +26,21 @@ async def _metrics(request: Request) -> Metrics:
     return cast(Metrics, request.app.state.metrics)
 
 
-async def _predict_request(request: Request) -> PredictRequest:
-    return await read_model(request, PredictRequest, request.app.state.settings.max_body_bytes)
+async def _lifecycle(request: Request) -> Lifecycle:
+    return cast(Lifecycle, request.app.state.lifecycle)
+
+
+async def _parts(request: Request) -> Parts:
+    return cast(Parts, request.app.state.parts)
+
+
+async def _models(request: Request) -> Models:
+    return cast(Models, request.app.state.models)
 
 
 EngineDep = Annotated[Engine, Depends(_engine)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
-PredictRequestDep = Annotated[PredictRequest, Depends(_predict_request)]
+LifecycleDep = Annotated[Lifecycle, Depends(_lifecycle)]
+PartsDep = Annotated[Parts, Depends(_parts)]
+ModelsDep = Annotated[Models, Depends(_models)]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from pydantic_core import to_json
+import msgspec
 
-from olfactory_transformer.api.problems import molecule_members
+from olfactory_transformer.api.problems import as_api_error, molecule_members
 from olfactory_transformer.api.schemas import Words
 from olfactory_transformer.core.config import ScentPrediction
 from olfactory_transformer.core.errors import MoleculeError
-from olfactory_transformer.engine.contract import Outcome
 
 _FIELDS = tuple(field.name for field in fields(ScentPrediction))
+_encoder = msgspec.json.Encoder()
 
 
 def prediction_members(prediction: ScentPrediction, words: Words) -> dict[str, Any]:
@@ -31,16 +31,36 @@ def prediction_members(prediction: ScentPrediction, words: Words) -> dict[str, A
     return members
 
 
-def item_members(index: int, outcome: Outcome, words: Words) -> dict[str, Any]:
+def item_members(index: int, outcome: ScentPrediction | Exception, words: Words) -> dict[str, Any]:
     """Return the members of `schemas.ItemPrediction` or `schemas.ItemRefused`."""
     if isinstance(outcome, ScentPrediction):
         return {"index": index, "prediction": prediction_members(outcome, words)}
-    if isinstance(outcome, MoleculeError):
-        return {"index": index, "error": molecule_members(outcome)}
-    fault = {"code": "engine-fault", "detail": str(outcome), "position": None, "got": None, "expected": None}
-    return {"index": index, "error": fault}
+    return {"index": index, "error": error_members(outcome)}
+
+
+def error_members(error: Exception) -> dict[str, Any]:
+    """Return the members of `schemas.ItemError`.
+
+    >>> error_members(KeyError("a secret"))["code"]
+    'internal'
+    """
+    if isinstance(error, MoleculeError):
+        return molecule_members(error)
+    told = as_api_error(error)
+    return {
+        "code": told.kind.code,
+        "detail": told.detail,
+        "position": None,
+        "got": None,
+        "expected": None,
+        **told.members,
+    }
 
 
 def as_json(value: object) -> bytes:
-    """Encode; numbers are finite by the engine's contract (`engine.contract.finite`)."""
-    return to_json(value)
+    """Encode; numbers are finite by the engine's contract (`engine.contract.finite`).
+
+    >>> as_json({"words": {"musk": 0.75}})
+    b'{"words":{"musk":0.75}}'
+    """
+    return _encoder.encode(value)

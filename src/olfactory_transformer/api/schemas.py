@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -38,6 +39,29 @@ Smiles = Annotated[
 ]
 
 
+def _one_smiles(value: object) -> object:
+    if not isinstance(value, str):
+        raise PydanticCustomError("smiles", "got {got}, expected a SMILES as text", {"got": described(value)})
+    return value
+
+
+def _line_id(value: object) -> object:
+    if type(value) not in (str, int, float) or (isinstance(value, float) and not math.isfinite(value)):
+        raise PydanticCustomError(
+            "smiles", "got {got}, expected a text or a number", {"got": described(value)}
+        )
+    return value
+
+
+OneSmiles = Annotated[str, PlainValidator(_one_smiles), WithJsonSchema({"type": "string"})]
+LineId = Annotated[
+    str | int | float,
+    PlainValidator(_line_id),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]}),
+]
+Dilution = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
+
+
 class PredictRequest(BaseModel):
     """Molecules to predict."""
 
@@ -47,9 +71,19 @@ class PredictRequest(BaseModel):
     words: Words = Field(
         "notes", description="Which words' probabilities to return: those of the primary notes, or all."
     )
-    dilution: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] = Field(
+    dilution: Dilution = Field(
         DEFAULT_DILUTION, description="Volume fraction at which intensity and pleasantness are meant."
     )
+
+
+class StreamLine(BaseModel):
+    """A line of a stream, where it is not just a SMILES as text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    smiles: OneSmiles
+    id: LineId | None = Field(None, description="Comes back with the line's answer.")
+    dilution: Dilution | None = Field(None, description="Volume fraction; without it, that of the query.")
 
 
 class Applicability(BaseModel):
@@ -129,6 +163,15 @@ class PredictionList(BaseModel):
     results: list[ItemPrediction | ItemRefused]
 
 
+class StreamAnswer(BaseModel):
+    """A line of a stream's reply: `prediction` or `error`."""
+
+    index: int = Field(description="Of the line, from 0; blank lines do not count.")
+    id: str | int | float | None = Field(None, description="The line's own, if it has one.")
+    prediction: Prediction | None = None
+    error: ItemError | None = None
+
+
 class WordList(BaseModel):
     """The model's vocabulary of odours."""
 
@@ -169,9 +212,16 @@ class Model(BaseModel):
 
 
 class Status(BaseModel):
-    """How the server is."""
+    """That the process is alive."""
 
-    status: Literal["alive", "ready"]
+    status: Literal["alive"]
+
+
+class Ready(BaseModel):
+    """That the server predicts."""
+
+    status: Literal["ready"]
+    degraded: list[str] = Field(description="Parts that it does without at present, such as redis.")
 
 
 class Links(BaseModel):
@@ -189,6 +239,31 @@ class ErrorMeaning(BaseModel):
     status: int
     title: str
     hint: str
+
+
+class ReloadRequest(BaseModel):
+    """Which model to serve."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Annotated[str, Field(strict=True)] | None = Field(
+        None, description="One of those of `GET /v1/admin/models`; without it, what is served is read again."
+    )
+
+
+class ServedModel(BaseModel):
+    """The model that is being served."""
+
+    name: str
+    version: str
+    hash: str = Field(description="SHA-256 of the model's manifest, which holds the hash of every file.")
+
+
+class ModelList(BaseModel):
+    """The models that can be served."""
+
+    models: list[str] = Field(description="Names for `POST /v1/admin/reload`.")
+    serving: ServedModel
 
 
 class Problem(BaseModel):
@@ -216,4 +291,8 @@ REQUEST_EXAMPLES: dict[str, Any] = {
         "summary": "Every word's probability, at another dilution",
         "value": {"smiles": "CC(C)=CCCC(C)=CC=O", "words": "all", "dilution": 0.00001},
     },
+}
+RELOAD_EXAMPLES: dict[str, Any] = {
+    "again": {"summary": "Read again what is served", "value": {}},
+    "other": {"summary": "Another model, by its name", "value": {"model": "olfactory-base-v1"}},
 }

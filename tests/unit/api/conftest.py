@@ -12,8 +12,11 @@ from olfactory_transformer.settings import Settings
 def started(request):
     """Start an application and return its client; unexpected exceptions that leave it fail the test."""
 
-    def start(engine=None, **settings):
-        client = TestClient(create_app(Settings(**settings), engine or FakeEngine()))
+    def start(engine=None, *, gate=None, parts=None, lifecycle=None, **settings):
+        app = create_app(
+            Settings(**settings), engine or FakeEngine(), gate=gate, parts=parts, lifecycle=lifecycle
+        )
+        client = TestClient(app)
         client.__enter__()
         request.addfinalizer(lambda: client.__exit__(None, None, None))
         return client

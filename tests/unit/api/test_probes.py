@@ -13,7 +13,7 @@ def sample(client, name, **labels):
 
 def test_alive_and_ready(client):
     assert client.get("/health").json() == {"status": "alive"}
-    assert client.get("/ready").json() == {"status": "ready"}
+    assert client.get("/ready").json() == {"status": "ready", "degraded": []}
 
 
 def test_until_it_is_warm_it_is_alive_but_not_ready(started):
@@ -51,7 +51,7 @@ def test_model_and_words(started):
 def test_the_index_links_to_pages_that_are_there(client):
     links = client.get("/").json()["links"]
     statuses = {path: client.get(path).status_code for path in links.values()}
-    assert statuses.pop("/v1/predict") == 405
+    assert statuses.pop("/v1/predict") == statuses.pop("/v1/predict/stream") == 405
     assert set(statuses.values()) == {200}
 
 
@@ -68,7 +68,8 @@ def test_no_client_can_make_up_a_label(client):
         client.get(f"/errors/made-up-{n}")
         client.request(f"VERB{n}", "/health")
     text = client.get("/metrics").text
-    assert "made" not in text
+    assert "/made" not in text
+    assert "made-up-" not in text
     assert "VERB" not in text
     assert sample(client, "olfactory_requests_total", method="GET", endpoint="unmatched") == 5
     assert sample(client, "olfactory_requests_total", method="GET", endpoint="/errors/{code}") == 5

@@ -10,26 +10,33 @@ from fastapi import APIRouter, Path
 from olfactory_transformer import __version__
 from olfactory_transformer.api import schemas
 from olfactory_transformer.api.catalogue import KINDS
+from olfactory_transformer.api.dependencies import SettingsDep
 from olfactory_transformer.api.openapi import problems
 from olfactory_transformer.api.problems import ApiError
 
 router = APIRouter(tags=["index"])
 _LINKS = {
     "predict": "/v1/predict",
+    "stream": "/v1/predict/stream",
     "words": "/v1/words",
     "model": "/v1/model",
+    "open-inference-protocol": "/v2",
     "health": "/health",
     "ready": "/ready",
-    "metrics": "/metrics",
-    "openapi": "/openapi.json",
-    "docs": "/docs",
 }
+_METRICS = {"metrics": "/metrics"}
+_DOCS = {"openapi": "/openapi.json", "docs": "/docs"}
 
 
 @router.get("/", summary="Links to everything else")
-async def index() -> schemas.Links:
+async def index(settings: SettingsDep) -> schemas.Links:
     """Return the paths of the other routes."""
-    return schemas.Links(name="olfactory-transformer", version=__version__, links=_LINKS)
+    links = {
+        **_LINKS,
+        **(_METRICS if settings.metrics_port is None else {}),
+        **(_DOCS if settings.docs_enabled else {}),
+    }
+    return schemas.Links(name="olfactory-transformer", version=__version__, links=links)
 
 
 @router.get("/errors/{code}", summary="What a problem's type means", responses=problems(404))

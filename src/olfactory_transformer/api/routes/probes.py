@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import anyio.to_thread
 from fastapi import APIRouter, Response
 
 from olfactory_transformer.api import schemas
-from olfactory_transformer.api.dependencies import EngineDep, MetricsDep
+from olfactory_transformer.api.dependencies import EngineDep, LifecycleDep, MetricsDep, PartsDep
+from olfactory_transformer.api.lifecycle import Lifecycle
 from olfactory_transformer.api.openapi import problems
 from olfactory_transformer.api.problems import ApiError
-from olfactory_transformer.engine.contract import EngineState
+from olfactory_transformer.engine.contract import Engine, EngineState
 
-router = APIRouter(tags=["probes"])
+health_router = APIRouter(tags=["probes"])
+metrics_router = APIRouter(tags=["probes"])
 
 
-@router.get("/health", summary="Is the process alive")
+@health_router.get("/health", summary="Is the process alive")
 async def health() -> schemas.Status:
     """Answer as long as the process does; says nothing of the model."""
     return schemas.Status(status="alive")
 
 
-@router.get("/ready", summary="Can it predict", responses=problems(503))
-async def ready(engine: EngineDep) -> schemas.Status:
-    """Answer 200 when the model is warm and its last prediction went well, 503 otherwise.
+@health_router.get("/ready", summary="Can it predict", responses=problems(503))
+async def ready(engine: EngineDep, lifecycle: LifecycleDep, parts: PartsDep) -> schemas.Ready:
+    """Answer 200 while a model's process is warm and answers, and 503 otherwise or once the server is stopping.
 
-    A model that failed is tried again by this call, so that the server becomes ready by itself when it can.
+    What the server can do without, such as Redis, makes it `degraded` and not unready.
     """
-    state = await engine.check()
-    if state is EngineState.STARTING:
-        raise ApiError("not-ready", "the model is warming up; expected to be ready within seconds")
-    if state is EngineState.FAILED:
-        raise ApiError("engine-failed", "the model's last prediction failed, and so did a trial; see the log")
-    return schemas.Status(status="ready")
+    degraded = parts.degraded()
+    if error := unready(engine, lifecycle):
+        error.members["degraded"] = degraded
+        raise error
+    return schemas.Ready(status="ready", degraded=degraded)
 
 
-@router.get(
+def unready(engine: Engine, lifecycle: Lifecycle) -> ApiError | None:
+    """Return why no new work should be sent here, or None."""
+    if lifecycle.draining:
+        return ApiError("draining", "the server is stopping; send new requests elsewhere")
+    if engine.state is EngineState.STARTING:
+        return ApiError("not-ready", "the model is warming up; expected to be ready within seconds")
+    if engine.state is EngineState.FAILED:
+        return ApiError(
+            "engine-failed", "no process of the model answers; they are being replaced, see the log"
+        )
+    return None
+
+
+@metrics_router.get(
     "/metrics",
     summary="Metrics for Prometheus",
     response_class=Response,
@@ -41,4 +56,5 @@ async def ready(engine: EngineDep) -> schemas.Status:
 )
 async def metrics(metrics: MetricsDep) -> Response:
     """Return all metrics in Prometheus's text format."""
-    return Response(metrics.render(), media_type=metrics.content_type)
+    # In a thread: a cache on disk is asked how many entries it has.
+    return Response(await anyio.to_thread.run_sync(metrics.render), media_type=metrics.content_type)
