@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from olfactory_transformer import __version__
 from olfactory_transformer.api import openapi
@@ -45,7 +47,7 @@ def create_app(
     *,
     lifecycle: Lifecycle | None = None,
     parts: Parts | None = None,
-    access: Access | None = None,
+    gate: Callable[[ASGIApp], ASGIApp] | None = None,
 ) -> FastAPI:
     """Return the application that answers for `engine`.
 
@@ -59,25 +61,27 @@ def create_app(
         Changed by the server around the application; None: one that only ever serves.
     parts : Parts or None
         What `/ready` calls degraded; None: nothing.
-    access : Access or None
-        Who may ask, and how often; started and stopped with the application. None: no key is asked for, nobody is
-        limited, and there are no routes for administrators, as nobody could tell who is one.
+    gate : callable or None
+        Wraps an ASGI application in what asks for keys and limits rates. None: the gate of the settings.
 
     Examples
     --------
     >>> from olfactory_transformer.engine.fake import FakeEngine
     >>> app = create_app(Settings(), FakeEngine())
     >>> "/v1/predict" in app.openapi()["paths"], "/v1/admin/reload" in app.openapi()["paths"]
-    (True, False)
+    (True, True)
     """
-    lifecycle, metrics = lifecycle or Lifecycle(), Metrics()
+    lifecycle, metrics, parts = lifecycle or Lifecycle(), Metrics(), parts or Parts()
+    access = Access(settings)
     engine.attach(metrics)
+    metrics.watch_rate_limit(lambda: access.limits)
+    parts.watch("rate-limits", lambda: access.limits != "local" or settings.redis_url is None)
+    parts.watch("keys", lambda: access.database_answers)
     metrics.watch_engine(lambda: engine.load, lambda: engine.state, lambda: engine.info)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        if access is not None:
-            await access.start()
+        await access.start()
         starting = asyncio.create_task(engine.start())
         try:
             yield
@@ -87,17 +91,16 @@ def create_app(
                 if lifecycle.forced:
                     scope.cancel()  # an engine whose stop is cancelled ends at once
                 await engine.stop()
-            if access is not None:
-                await access.stop()
+            await access.stop()
 
     app = _framework(docs=settings.docs_enabled, lifespan=lifespan)
     app.state.settings, app.state.engine, app.state.metrics = settings, engine, metrics
-    app.state.lifecycle, app.state.parts = lifecycle, parts or Parts()
+    app.state.lifecycle, app.state.parts, app.state.access = lifecycle, parts, access
     app.state.models = Models(engine, settings.models_dir)
     app.user_middleware = [
         Middleware(RequestMiddleware, engine=engine, metrics=metrics, lifecycle=lifecycle),
         *_cors(settings),
-        *([Middleware(Gate, access=access)] if access else []),
+        Middleware(gate or partial(Gate, access=access)),
         Middleware(ProblemMiddleware),
         Middleware(FastRoutes, routes=_FAST),
     ]
@@ -105,7 +108,7 @@ def create_app(
     routers = [part.router for part in parts_of_app] + [probes.health_router]
     routers += [probes.metrics_router] if settings.metrics_port is None else []
     routers += [docs.router] if settings.docs_enabled else []
-    routers += [admin.router] if access else []
+    routers += [admin.router]
     for router in routers:
         app.include_router(router)
     openapi.install(app)
