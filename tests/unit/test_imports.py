@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "__init__": BELOW_ENGINE,
     "__main__": {"cli"},
 }
-MORE = {"utils/optimization.py": {"model"}}
+MORE = {"utils/optimization.py": {"model"}, "utils/caching.py": {"molecules"}}
 WITH_TORCH = {f"model/{name}.py" for name in ("transformer", "heads", "mixture", "checkpoint", "onnx_export")}
 TRAINING = {"torch", "sklearn", "scipy", "tensorboard", "chemicals", "onnx", "onnxscript"}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx", "httpx2"}

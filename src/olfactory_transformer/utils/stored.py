@@ -31,7 +31,7 @@ def prediction_key(model_hash: str, molecule_key: str, dilution: float) -> str:
     >>> prediction_key("0" * 64, "m1:2025.9:CCO", 0.001)[:9]
     'p24f2f902'
     """
-    text = f"{model_hash}\n{dilution!r}\n{molecule_key}"
+    text = f"{model_hash}\n{float(dilution)!r}\n{molecule_key}"
     return "p" + hashlib.sha256(text.encode()).hexdigest()
 
 
