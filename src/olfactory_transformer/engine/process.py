@@ -39,7 +39,8 @@ class Process:
     @property
     def gone(self) -> bool:
         """Whether it is known to have ended."""
-        return self._reader.at_eof() or self._child.returncode is not None
+        reader = self._reader
+        return reader.at_eof() or reader.exception() is not None or self._child.returncode is not None
 
     async def hear(self) -> frames.Answer:
         """Return the next answer.
