@@ -60,10 +60,11 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = _parse(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        # Parameters of the URL may be secrets, too.
-        self.shown = parsed.set(query={}).render_as_string(hide_password=True)
+        self._file = Path(parsed.database).absolute() if self.is_sqlite and parsed.database else None
+        # Parameters of the URL may be secrets, too. Of a file the whole path, as two folders often are the mistake.
+        shown = parsed.set(query={}, database=str(self._file) if self._file else parsed.database)
+        self.shown = shown.render_as_string(hide_password=True)
         self._secrets = [s for s in (str(parsed.password or ""), *_texts(parsed)) if len(s) > 2]
-        self._file = Path(parsed.database) if self.is_sqlite and parsed.database else None
         self._engine = self._open(parsed)
 
     @property

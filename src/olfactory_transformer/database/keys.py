@@ -188,6 +188,7 @@ class KeyStore:
         UnknownKey
             There is no such key.
         """
+        self._expect_file(key_id)
         with self._database.writing() as session:
             key = self._get(session.get(ApiKey, key_id), key_id)
             key.revoked = key.revoked or datetime.now(UTC)
@@ -218,6 +219,7 @@ class KeyStore:
         """
         if not 0 <= grace_hours <= 8760:
             raise ValueError(f"grace_hours: got {grace_hours}, expected 0 to 8760")
+        self._expect_file(key_id)
         text = new_text(key_id)
         with self._database.writing() as session:
             key = self._get(session.get(ApiKey, key_id), key_id)
@@ -240,6 +242,10 @@ class KeyStore:
                     sa.update(ApiKey).where(ApiKey.id == key_id, later).values(last_used=moment),
                     execution_options={"synchronize_session": False},
                 )
+
+    def _expect_file(self, key_id: str) -> None:
+        if self._database.is_absent:  # SQLite would make it
+            self._get(None, key_id)
 
     @staticmethod
     def _get(key: ApiKey | None, key_id: str) -> ApiKey:
