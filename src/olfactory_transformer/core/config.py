@@ -50,6 +50,8 @@ class ModelConfig:
     confidence_stated, confidence_right : tuple of float
         Knots of the line from the mean probability of the notes to the share of them that is right, rising; chosen
         on held-out folds. Empty: the mean as it is.
+    auroc : float
+        Macro AUROC of the words on held-out folds, mean over the folds; 0: not measured.
     """
 
     words: tuple[str, ...]
@@ -73,6 +75,7 @@ class ModelConfig:
     share_90: float = 0.0
     confidence_stated: tuple[float, ...] = ()
     confidence_right: tuple[float, ...] = ()
+    auroc: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the configuration as JSON-ready values."""

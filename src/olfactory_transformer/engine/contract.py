@@ -48,6 +48,8 @@ class ModelInfo:
         Size of the network; `embedding` is the number of coordinates of the odour map.
     limits : MoleculeLimits
         Of one molecule.
+    accuracy : float or None
+        Macro AUROC of the words on molecules held out, by the model's cross-validation; None: not measured.
     """
 
     name: str
@@ -61,6 +63,7 @@ class ModelInfo:
     feedforward: int
     embedding: int
     limits: MoleculeLimits
+    accuracy: float | None = None
 
     @property
     def full_version(self) -> str:

@@ -30,6 +30,7 @@ def model_info(folder: Path) -> ModelInfo:
         feedforward=config.feedforward,
         embedding=config.embedding,
         limits=DEFAULT_LIMITS,
+        accuracy=config.auroc or None,
     )
 
 

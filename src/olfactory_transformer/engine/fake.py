@@ -103,7 +103,10 @@ class FakeEngine:
         self.broken, self.busy, self.retry_after, self.late = broken, busy, retry_after, late
         self.seconds, self.raises, self.not_finite = seconds, raises, not_finite
         self.calls = self.most = self.gone = 0
-        self._held, self._limit, self._in_work, self._stopping = held, limit, 0, False
+        self._limit, self._in_work, self._stopping = limit, 0, False
+        self._released = anyio.Event()
+        if not held:
+            self._released.set()
         self._state = EngineState.STARTING
         self._observer: EngineObserver | None = None
         self._info = _made_up("made-up", 1)
@@ -111,11 +114,11 @@ class FakeEngine:
 
     def hold(self) -> None:
         """Let no warm-up end from now on."""
-        self._held = True
+        self._released = anyio.Event()
 
     def release(self) -> None:
         """Let held warm-ups end."""
-        self._held = False
+        self._released.set()
 
     @property
     def info(self) -> ModelInfo:
@@ -140,7 +143,7 @@ class FakeEngine:
 
     async def start(self) -> None:
         """Warm up: wait to be released."""
-        await self._warm_up()
+        await self._released.wait()
         self._state = EngineState.READY
 
     async def stop(self) -> None:
@@ -179,7 +182,7 @@ class FakeEngine:
         name = self._info.name if model is None else PurePath(model).name
         if name not in MODELS:
             raise ModelNotFound(f"no model {shown(name)}")
-        await self._warm_up()
+        await self._released.wait()
         if self.broken:
             raise EngineFault("the warm-up of the new model failed")
         self._loaded += 1
@@ -229,9 +232,6 @@ class FakeEngine:
         if self._observer is not None:
             self._observer.rejected(reason)
         return EngineBusy(reason, self.retry_after)
-
-    async def _warm_up(self) -> None:
-        await self._until(lambda: not self._held)
 
     @staticmethod
     async def _until(condition: Callable[[], bool]) -> None:

@@ -40,6 +40,7 @@ from olfactory_transformer.engine.slot import Pace
 from olfactory_transformer.engine.worker import WorkerOptions
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 from olfactory_transformer.observe.tracing import here
+from olfactory_transformer.utils.stores.tiers import Tiers
 
 logger = logging.getLogger(__name__)
 _POLL = 0.02  # seconds, while what was taken is finished
@@ -145,6 +146,11 @@ class PoolEngine:
     def pids(self) -> list[int]:
         """Numbers of its processes."""
         return self._crew.pids
+
+    @property
+    def tiers(self) -> Tiers:
+        """The cache."""
+        return self._recall.tiers
 
     def attach(self, observer: EngineObserver) -> None:
         """Tell `observer` what happens from now on."""

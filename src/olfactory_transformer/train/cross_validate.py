@@ -175,13 +175,14 @@ def score(data: TrainingSet, oof: OutOfFold, samples: int = 1000) -> CrossValida
     # What is decided is judged on rows it was not chosen on: other folds, or, with a few folds alone, other parts.
     whole = len(held_out) == FOLDS
     part = fold if whole else np.random.default_rng(0).permutation(np.arange(len(fold)) % FOLDS)
+    folds = tuple(
+        label_scores(words.columns, truth[fold == k], logits[fold == k], samples, seed=k) for k in held_out
+    )
+    auroc = round(float(np.mean([each.macro_auroc.value for each in folds])), 4)
     return CrossValidated(
-        folds=tuple(
-            label_scores(words.columns, truth[fold == k], logits[fold == k], samples, seed=k)
-            for k in held_out
-        ),
+        folds=folds,
         pooled=label_scores(words.columns, truth, logits, samples),
-        decisions=decide(truth, logits, part),
+        decisions=replace(decide(truth, logits, part), auroc=auroc if auroc > 0 else 0.0),
         certainty=certainty(truth, logits, part),
         held_out=held_out,
         parts=tuple(f"{'fold' if whole else 'part'} {k}" for k in range(FOLDS)),

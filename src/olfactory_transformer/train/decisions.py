@@ -21,7 +21,7 @@ _PRIOR = 30.0  # positives; a word with fewer leans to the threshold that is bes
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What is chosen after training; each goes to the field of `ModelConfig` that has its name."""
+    """What is chosen and known after training; each goes to the field of `ModelConfig` that has its name."""
 
     temperature: float
     thresholds: tuple[float, ...]
@@ -29,6 +29,7 @@ class Decisions:
     share_90: float = 0.0
     confidence_stated: tuple[float, ...] = ()
     confidence_right: tuple[float, ...] = ()
+    auroc: float = 0.0
 
 
 def f1(truth: Floats, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -56,6 +56,7 @@ def test_decisions_are_kept_for_the_final_training(labelled, found, tmp_path):
     path = tmp_path / "decisions.json"
     write_decisions(path, scores.decisions, headline(scores))
     decisions, figures = read_decisions(path, 6)
+    assert decisions.auroc == pytest.approx(scores.mean_of_folds(lambda s: s.macro_auroc.value)[0], abs=1e-4)
     assert decisions == scores.decisions and any("macro AUROC" in name for name in figures)
     with pytest.raises(DataError, match="6 thresholds, expected 138"):
         read_decisions(path, 138)
