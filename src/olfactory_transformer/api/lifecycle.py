@@ -88,12 +88,12 @@ class Parts:
     """
 
     def __init__(self) -> None:
-        self._available: dict[str, Callable[[], bool]] = {}
+        self._watched: list[tuple[str, Callable[[], bool]]] = []
 
     def watch(self, part: str, available: Callable[[], bool]) -> None:
-        """Ask `available`, which must not block, whether `part` is there."""
-        self._available[part] = available
+        """Ask `available`, which must not block, whether `part` is there; a part may be watched in several places."""
+        self._watched.append((part, available))
 
     def degraded(self) -> list[str]:
         """Return the parts that are away."""
-        return [part for part, available in self._available.items() if not available()]
+        return sorted({part for part, available in self._watched if not available()})

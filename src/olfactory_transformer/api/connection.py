@@ -1,0 +1,172 @@
+"""A client's connection: uvicorn's, with limits on what it may take of time and memory, and a gentle end.
+
+uvicorn with httptools waits without end for a request's headers, however long, and for a client to read its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from olfactory_transformer.api.headers import completed
+from olfactory_transformer.api.problems import MEDIA_TYPE, ApiError, problem_body
+
+logger = logging.getLogger("olfactory_transformer.requests")
+
+HEAD_BYTES = 64 * 1024  # of the request line and the headers together
+HEAD_SECONDS = 20.0  # from a request's first byte, or a connection's beginning, to the end of its headers
+_TOO_LARGE = ApiError("headers-too-large", f"expected at most {HEAD_BYTES} bytes")
+# Requests that were sent before their client could know that we close are still answered.
+_LINGER = 0.25  # seconds
+
+
+class Connection(HttpToolsProtocol):
+    """One connection; the class attributes are limits.
+
+    Attributes
+    ----------
+    write_seconds : float
+        How long a client may leave an answer unread, once the buffers are full.
+    """
+
+    write_seconds = 30.0
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head_bytes = 0
+        self._begun = False  # a request of which the headers are not complete
+        self._refused = False
+        self._closing = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget about the timers."""
+        self._stop_waiting()
+        self._reads_again()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has arrived, and wait for headers only so long, and only for so many."""
+        super().data_received(data)
+        if self._refused or self.transport.is_closing():
+            return
+        if self._begun:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self._refuse(_TOO_LARGE)
+        elif self._busy or self.timeout_keep_alive_task is not None:
+            return
+        # Something came that is not a whole request: the rest of one, or of a body that nobody reads any more.
+        if self._head_timer is None:
+            self._wait_for_head()
+
+    def on_message_begin(self) -> None:
+        """Note that a request begins."""
+        super().on_message_begin()
+        self._begun, self._head_bytes = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Start on the request, unless its headers are too long."""
+        self._begun = False
+        self._stop_waiting()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+        if self._refused:
+            return
+        super().on_headers_complete()
+        if self._closing:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Hand over a part of a body."""
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note the end of a request."""
+        if not self._refused:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._refuse(ApiError("bad-request", "expected a request in HTTP/1.1"))
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read: it has `write_seconds` to begin again."""
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self.write_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Note that the client reads again."""
+        self._reads_again()
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """Close once what was sent has been answered: at once, if nothing comes within a moment."""
+        self._closing = True
+        if self._busy:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(_LINGER, self._close_if_idle)
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _close_if_idle(self) -> None:
+        if not self._begun and not self._busy:
+            self.transport.close()
+
+    def _wait_for_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _reads_again(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if self._begun:
+            self._refuse(ApiError("request-timeout", f"expected the headers within {HEAD_SECONDS:g} s"))
+        elif not self._busy:
+            self.transport.close()
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer without the application, which has no request yet, and hang up."""
+        self._refused = True
+        if self.transport.is_closing():
+            return
+        kind, request_id = error.kind, os.urandom(16).hex()
+        body = problem_body(error, "", request_id, {})
+        headers = [
+            *self.server_state.default_headers,
+            *completed(
+                [
+                    (b"content-type", MEDIA_TYPE.encode()),
+                    (b"content-length", b"%d" % len(body)),
+                    (b"connection", b"close"),
+                    (b"x-request-id", request_id.encode()),
+                ]
+            ),
+        ]
+        head = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+        self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[kind.status], head, body))
+        self.transport.close()
+        logger.info("- unmatched %d %s id=%s", kind.status, kind.code, request_id)
