@@ -91,7 +91,7 @@ def create_app(
                 if lifecycle.forced:
                     scope.cancel()  # an engine whose stop is cancelled ends at once
                 await engine.stop()
-            await access.stop()
+            await access.stop(at_once=lifecycle.forced)
 
     app = _framework(docs=settings.docs_enabled, lifespan=lifespan)
     app.state.settings, app.state.engine, app.state.metrics = settings, engine, metrics

@@ -122,10 +122,10 @@ class Access:
             logger.error("started without the database of keys: %s", error)
         self.audit.start()
 
-    async def stop(self) -> None:
-        """Write what is left of the audit log, and let go of connections."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """Write what is left of the audit log, if that takes no more than seconds, and let go of connections."""
         if self.audit is not None:
-            await asyncio.to_thread(self.audit.stop)
+            await asyncio.to_thread(self.audit.stop, 0.2 if at_once else 5.0)
         await self.limiter.close()
         if self._database is not None:
             self._database.close()
