@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", ROOT / "docs" / "reference" / "cache.md"]
 BLOCK = re.compile(r"^```(console|python|csv:[\w.]+)\n(.*?)^```", re.M | re.S)
 SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

@@ -12,10 +12,13 @@ from typer.core import TyperGroup
 
 from olfactory_transformer import __version__
 from olfactory_transformer.cli import (
+    audit,
+    cache,
     config,
     data,
     evaluate,
     explain,
+    keys,
     monitor,
     predict,
     serve,
@@ -90,6 +93,9 @@ app.command("similar")(similar.similar)
 app.command("serve")(serve.serve)
 app.command("monitor")(monitor.monitor)
 app.command("config")(config.config)
+app.add_typer(cache.app, name="cache")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.command("data")(data.data)
 app.command("pretrain")(train.pretrain)
 app.command("teach")(teach.teach)

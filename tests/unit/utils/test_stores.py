@@ -320,4 +320,6 @@ def test_the_tiers_that_are_asked_for(tmp_path, server):
     tiers.set_many({"a": b"1"})
     assert list(tiers.by_tier(count=True)) == ["memory", "disk", "redis"]
     assert [s.entries for s in tiers.by_tier(count=True).values()] == [1, 1, 1]
+    assert [s.entries for s in tiers.by_tier(count={"disk"}).values()] == [1, 1, 0]
+    assert [s.entries for s in tiers.by_tier().values()] == [1, 0, 0]
     tiers.close()

@@ -51,6 +51,11 @@ class Store(Protocol):
         """Label of the tier: memory, disk or redis."""
         ...
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people: a folder or a host; without user and password."""
+        ...
+
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the value of each key, None where there is none, it is too old, or the store failed."""
         ...

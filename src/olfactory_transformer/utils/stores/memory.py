@@ -51,6 +51,7 @@ class MemoryStore:
     """
 
     name = "memory"
+    place = "this process"
 
     def __init__(self, entries: int, ttl: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         # Not cachetools' TTLCache: that removes the expired at every look-up, and cannot tell how old an entry is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from olfactory_transformer.utils.stores.contract import Store, StoreStats
@@ -48,6 +48,11 @@ class Tiers:
     ) -> None:
         self.stores = tuple(stores)
         self._ttl, self._clock = ttl, clock
+
+    @property
+    def place(self) -> str:
+        """Where the stores are."""
+        return ", ".join(store.place for store in self.stores)
 
     def get_fast(self, keys: Sequence[str]) -> list[bytes | None]:
         """Look in memory only, if the first store is that: a few microseconds, safe on an event loop.
@@ -109,9 +114,17 @@ class Tiers:
         """Delete the entries of every store; return how many, each counted as often as it was kept."""
         return sum(store.clear() for store in self.stores)
 
-    def by_tier(self, *, count: bool = False) -> dict[str, StoreStats]:
-        """Return what each store holds and has done, by its name."""
-        return {store.name: store.stats(count=count) for store in self.stores}
+    def by_tier(self, *, count: bool | Collection[str] = False) -> dict[str, StoreStats]:
+        """Return what each store has done, by its name, and what it holds where that is to be counted.
+
+        Parameters
+        ----------
+        count : bool or collection of str
+            Whether to count entries, or the names of the stores in which to: counting takes milliseconds on disk,
+            but goes through all keys of a Redis.
+        """
+        chosen = [store.name for store in self.stores] if count is True else count or ()
+        return {store.name: store.stats(count=store.name in chosen) for store in self.stores}
 
     def stats(self, *, count: bool = False) -> StoreStats:
         """Return what all hold and have done together: a hit in any is a hit, a miss in all of them a miss."""
@@ -155,6 +168,7 @@ def open_tiers(
     disk_bytes: int = 0,
     redis_url: str | None = None,
     redis_timeout: float = 0.05,
+    busy: float = 0.1,
     ttl: float = 86_400,
 ) -> Tiers:
     """Return the tiers that are asked for, memory before disk before Redis.
@@ -167,8 +181,10 @@ def open_tiers(
         None: no tier on disk.
     redis_url : str or None
         None: no tier in Redis.
-    redis_timeout, ttl : float
-        Seconds.
+    redis_timeout, busy : float
+        Seconds to wait for Redis, and for another writer to the disk.
+    ttl : float
+        Seconds that an entry is used.
 
     Raises
     ------
@@ -184,7 +200,7 @@ def open_tiers(
     if memory_entries:
         stores.append(MemoryStore(memory_entries, ttl))
     if folder is not None:
-        stores.append(DiskStore(folder, disk_bytes, ttl))
+        stores.append(DiskStore(folder, disk_bytes, ttl, busy=busy))
     if redis_url is not None:
         from olfactory_transformer.utils.stores.redis import RedisStore
 
