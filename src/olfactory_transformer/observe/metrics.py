@@ -8,8 +8,10 @@ The front process alone holds them, so several model processes need no merging.
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import Callable, Collection, Mapping
+from contextvars import copy_context
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -194,6 +196,12 @@ class Metrics:
     def render(self) -> bytes:
         """Return all of them as Prometheus reads them; may block while a cache counts its entries."""
         return generate_latest(self.registry)
+
+    async def scrape(self) -> bytes:
+        """Return what `render` does: the engine is asked here, on its event loop, the rest in a thread."""
+        context = copy_context()
+        context.run(self._watched.ask_engine)
+        return await asyncio.get_running_loop().run_in_executor(None, context.run, self.render)
 
 
 def method_label(method: str) -> str:

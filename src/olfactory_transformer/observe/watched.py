@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Protocol
 
 from prometheus_client import Metric
@@ -60,6 +61,10 @@ class TierStats(Protocol):
     def available(self) -> bool: ...  # noqa: D102
 
 
+_Answer = tuple[EngineLoad, str, ModelInfo] | Exception
+_answer: ContextVar[_Answer | None] = ContextVar("answer of the engine", default=None)
+
+
 class Watched:
     """A collector of the registry. A callable that fails costs its own metrics and a line in the log, no more."""
 
@@ -90,12 +95,27 @@ class Watched:
                 self._failing.discard(name)
                 yield from found
 
-    def _engine(self) -> Iterator[Metric]:
+    def ask_engine(self) -> None:
+        """Ask the engine now, for a `collect` that follows in this context, in whatever thread."""
+        _answer.set(self._ask_engine())
+
+    def _ask_engine(self) -> _Answer | None:
         if self.engine is None:
+            return None
+        load, state, info = self.engine
+        try:
+            return load(), state(), info()
+        except Exception as error:  # told of by `collect`
+            return error
+
+    def _engine(self) -> Iterator[Metric]:
+        answer = _answer.get() or self._ask_engine()
+        if answer is None:
             return
-        ask_load, ask_state, ask_info = self.engine
-        load, info = ask_load(), ask_info()
-        yield _gauge("olfactory_engine_ready", "1 while the engine can predict", ask_state() == "ready")
+        if isinstance(answer, Exception):
+            raise answer
+        load, state, info = answer
+        yield _gauge("olfactory_engine_ready", "1 while the engine can predict", state == "ready")
         yield _gauge("olfactory_queue_depth", "Molecules that wait for the model", load.queued)
         yield _gauge("olfactory_queue_limit", "Molecules that may wait for the model", load.limit)
         yield _gauge("olfactory_workers_ready", "Model processes that are warm and answer", load.ready)
@@ -123,7 +143,8 @@ class Watched:
         for name, text, read in _GAUGES:
             gauge = GaugeMetricFamily(name, text, labels=["tier"])
             for tier, stats in tiers.items():
-                gauge.add_metric([tier], read(stats))
+                if tier != "redis" or name not in _HELD:
+                    gauge.add_metric([tier], read(stats))
             yield gauge
         yield _gauge(
             "olfactory_cache_hit_rate",
@@ -186,6 +207,10 @@ _GAUGES: tuple[tuple[str, str, _Reader], ...] = (
     ("olfactory_cache_size_bytes", "Bytes that a tier holds", lambda s: s.size),
     ("olfactory_cache_available", "0 while a tier is left alone after failures", lambda s: s.available),
 )
+
+
+# What Redis holds it tells itself; to count our part of it, it would have to go through all.
+_HELD = ("olfactory_cache_entries", "olfactory_cache_size_bytes")
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

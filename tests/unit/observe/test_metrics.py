@@ -1,6 +1,8 @@
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -105,6 +107,27 @@ def test_the_engine_is_asked_at_every_scrape(metrics):
     assert value(metrics, "olfactory_workers_ready") == 0
 
 
+def test_for_a_server_the_engine_is_asked_on_its_event_loop(metrics):
+    """As engines may be asked nowhere else; what may block is asked in a thread."""
+    asked = {}
+
+    def ask(what, answer):
+        asked[what] = threading.current_thread() is threading.main_thread()
+        return answer
+
+    info = FakeEngine().info
+    metrics.watch_engine(
+        lambda: ask("load", EngineLoad(7, 100, 4, 3)),
+        lambda: ask("state", EngineState.READY),
+        lambda: ask("info", info),
+    )
+    metrics.watch_cache(lambda: ask("cache", {"memory": StoreStats()}))
+    assert b"olfactory_queue_depth 7.0" in asyncio.run(metrics.scrape())
+    assert asked == {"load": True, "state": True, "info": True, "cache": False}
+    metrics.watch_engine(lambda: EngineLoad(8, 100, 4, 3), lambda: EngineState.READY, lambda: info)
+    assert value(metrics, "olfactory_queue_depth") == 8  # nothing of the scrape is left behind
+
+
 @pytest.mark.parametrize("state", [EngineState.STARTING, EngineState.FAILED])
 def test_an_engine_that_is_not_ready(metrics, state):
     watch(metrics, state)
@@ -138,6 +161,7 @@ def test_the_cache_by_tier(metrics):
     assert value(metrics, "olfactory_cache_evictions_total", tier="memory") == 1
     assert value(metrics, "olfactory_cache_entries", tier="memory") == 2
     assert value(metrics, "olfactory_cache_size_bytes", tier="memory") == 80
+    assert value(metrics, "olfactory_cache_entries", tier="redis") is None  # not counted at every scrape
     assert value(metrics, "olfactory_cache_available", tier="memory") == 1
     assert value(metrics, "olfactory_cache_available", tier="redis") == 0
     assert value(metrics, "olfactory_cache_hit_rate") == 0.8  # of ten, six in memory and two in Redis

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import anyio.to_thread
 from fastapi import APIRouter, Response
 
 from olfactory_transformer.api import schemas
@@ -56,5 +55,4 @@ def unready(engine: Engine, lifecycle: Lifecycle) -> ApiError | None:
 )
 async def metrics(metrics: MetricsDep) -> Response:
     """Return all metrics in Prometheus's text format."""
-    # In a thread: a cache on disk is asked how many entries it has.
-    return Response(await anyio.to_thread.run_sync(metrics.render), media_type=metrics.content_type)
+    return Response(await metrics.scrape(), media_type=metrics.content_type)
