@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from olfactory_transformer.core.errors import DatabaseError
 from olfactory_transformer.database.audit import AuditRow
@@ -20,6 +21,31 @@ _INTERVAL = 1.0  # seconds between transactions, unless a batch is full
 _LONGEST_PAUSE = 30.0  # seconds without a try after the database failed
 _NOTED = 60  # seconds between two notes that something was dropped, and of a key's last use
 _STOP = 5.0  # seconds to write what is left
+_ROOM = 2**20  # characters of one request's molecules
+
+
+def asked_about(scope: MutableMapping[str, Any], molecules: Sequence[str]) -> None:
+    """Note, for the audit log, which molecules a request asks about; a stream does so for each part.
+
+    They are counted; their texts are kept only with AUDIT_MOLECULES, the first million characters of a request's.
+
+    >>> scope = {"state": {}}
+    >>> asked_about(scope, ["CCO", "CC"])
+    >>> asked_about(scope, ["C"])
+    >>> scope["state"]
+    {'items': 3}
+    """
+    state = scope["state"]
+    state["items"] = state.get("items", 0) + len(molecules)
+    if not state.get("names_molecules"):
+        return
+    kept, room = state.setdefault("molecules", []), state.get("molecule_room", _ROOM)
+    for text in molecules:
+        room -= len(text)
+        if room < 0:
+            break
+        kept.append(text)
+    state["molecule_room"] = room
 
 
 class AuditLog:

@@ -3,8 +3,8 @@
     path ─▶ areas ─▶ key (401) ─▶ scope (403) ─▶ quota (429) ─▶ the application ─▶ audit log
 
 What it found is in `scope["state"]`: `caller` (a `Caller`, None without a key), `address`, and `charge`, a coroutine
-function by which a long stream pays for more than one request. Routes put `items` there, the number of molecules asked
-about, and, if `names_molecules` is there, their texts as `molecules`.
+function by which a long stream pays for more than one request. Routes say with `audit.asked_about` how many molecules
+a request is about.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ _CHALLENGE = {
 _GONE = 499  # the client left before a reply
 _SHORT = 2**16  # bytes of a body that is read and dropped after a refusal, so that the connection can be kept
 _POLICY_VIOLATION = 1008  # RFC 6455
-_MOLECULE_CHARACTERS = 2**20  # of one request's molecules in the audit log
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -213,18 +212,5 @@ def _row(
         status=status,
         items=state.get("items"),
         request_id=str(state.get("request_id", "")),
-        molecules=_fitting(state["molecules"])
-        if state.get("names_molecules") and "molecules" in state
-        else None,
+        molecules=tuple(state["molecules"]) if "molecules" in state else None,
     )
-
-
-def _fitting(molecules: Sequence[str]) -> tuple[str, ...]:
-    """Return the first molecules, as many as fit in a row."""
-    kept, room = [], _MOLECULE_CHARACTERS
-    for text in molecules:
-        room -= len(text)
-        if room < 0:
-            break
-        kept.append(text)
-    return tuple(kept)

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from olfactory_transformer.api.audit import asked_about
 from olfactory_transformer.api.lifecycle import Lifecycle
 from olfactory_transformer.api.lines import Lines, TooLong
 from olfactory_transformer.api.problems import HANDLED, ApiError
@@ -52,12 +53,14 @@ class StreamReply(Response):
         window = min(_LARGEST_WINDOW, max(_LEAST_WINDOW, 2 * engine.load.workers))
         self._room = asyncio.Semaphore(window)
         self._chunks: asyncio.Queue[asyncio.Task[list[bytes]] | None] = asyncio.Queue()
+        self._scope: Scope = {}
         self._taken = self._answered = 0
         self._last_write = 0.0
         self._end: ApiError | None = None  # why the stream ends before the client ended it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer until the request ends, the client leaves, or the server stops."""
+        self._scope = scope
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -118,9 +121,18 @@ class StreamReply(Response):
             if not (more := message.get("more_body", False)):
                 lines.end()
             while found := lines.take(self._options.chunk):
+                await self._pay(len(found))
                 await self._room.acquire()
                 self._chunks.put_nowait(tasks.create_task(self._answers(found, self._taken)))
                 self._taken += len(found)
+
+    async def _pay(self, lines: int) -> None:
+        """Pay for more lines than one request may have molecules, once the caller's quota has room."""
+        size = self._options.request
+        due = (max(self._taken + lines, size) - 1) // size - (max(self._taken, size) - 1) // size
+        charge = self._scope["state"].get("charge")
+        if due and charge:
+            await charge(due)
 
     async def _received(self, receive: Receive) -> Message | None:
         """Return what comes next, None if nothing does while there is nothing left to answer."""
@@ -140,6 +152,7 @@ class StreamReply(Response):
     async def _answers(self, lines: list[bytes | TooLong], first: int) -> list[bytes]:
         """Return the lines of the reply."""
         items = [read_item(line, self._options) for line in lines]
+        asked_about(self._scope, [item.smiles for item in items])
         outcomes: list[ScentPrediction | Exception | None] = [item.error for item in items]
         by_dilution: dict[float, list[int]] = {}
         for place, item in enumerate(items):

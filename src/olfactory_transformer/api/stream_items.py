@@ -29,6 +29,8 @@ class Options:
         Limit of one line.
     idle : float
         Seconds without a byte, and nothing left to answer, after which the stream is ended.
+    request : int
+        Lines that count as one request against the caller's quota.
     """
 
     words: Words
@@ -36,6 +38,7 @@ class Options:
     chunk: int
     line_bytes: int
     idle: float
+    request: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,5 +365,43 @@ def test_the_audit_log(keyed, store, url):
     assert store.find(made.id).last_used == max(row.at for row in found if row.status in (200, 404))
 
 
+JSON_LINES = {"Content-Type": "application/x-ndjson"}
+
+
+def asked_of_all_routes(client, key):
+    headers = {"X-API-Key": key}
+    client.post("/v1/predict", json={"smiles": ["CCO", "C1CC", "CC"]}, headers=headers)
+    tensor = {"name": "smiles", "datatype": "BYTES", "shape": [2], "data": ["CCO", "CCCO"]}
+    client.post("/v2/models/made-up/infer", json={"inputs": [tensor]}, headers=headers)
+    client.get("/v1/molecules/OCC/image", headers=headers)
+    lines = b'"CO"\n' * 70
+    client.post("/v1/predict/stream", content=lines, headers={**headers, **JSON_LINES})
+
+
+def test_the_audit_log_counts_molecules_and_does_not_name_them(keyed, store, url):
+    client = keyed()
+    asked_of_all_routes(client, store.create("x")[0])
+    found = rows(client, url)
+    assert sorted(row.items for row in found) == [1, 2, 3, 70]
+    assert {row.status for row in found} == {200} and {row.molecules for row in found} == {None}
+
+
+def test_the_audit_log_names_molecules_when_told_to(keyed, store, url):
+    client = keyed(audit_molecules=True)
+    asked_of_all_routes(client, store.create("x")[0])
+    found = {row.items: row.molecules for row in rows(client, url)}
+    assert found == {1: ("OCC",), 2: ("CCO", "CCCO"), 3: ("CCO", "C1CC", "CC"), 70: ("CO",) * 70}
+
+
+def test_a_long_stream_pays_for_more_than_one_request(keyed, store):
+    client = keyed(max_items=100, rate_limit_per_minute=7)
+    for lines, paid in ((1, 1), (100, 1), (101, 2), (350, 4)):
+        headers = {"X-API-Key": store.create("x")[0]}
+        reply = client.post("/v1/predict/stream", content=b'"CO"\n' * lines, headers=headers | JSON_LINES)
+        assert len(reply.text.splitlines()) == lines
+        field = client.get("/v1/words", headers=headers).headers["ratelimit"]
+        assert field.startswith(f'"default";r={7 - paid - 1};')
+
+
 def test_without_required_keys_there_is_no_audit_log(keyed):
     assert keyed(api_key_required=False).app.state.access.audit is None

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from olfactory_transformer import __version__
 from olfactory_transformer.api import schemas_v2 as schemas
+from olfactory_transformer.api.audit import asked_about
 from olfactory_transformer.api.body import read_model
 from olfactory_transformer.api.dependencies import EngineDep, LifecycleDep, SettingsDep
 from olfactory_transformer.api.gone import unless_gone
@@ -139,6 +140,7 @@ async def _inferred(request: Request, engine: Engine, settings: SettingsDep, inf
     if len(tensor.data) > settings.max_items:
         detail = f"got {len(tensor.data)} molecules, expected at most {settings.max_items}"
         raise ApiError("too-many-items", detail, limit=settings.max_items)
+    asked_about(request.scope, tensor.data)
     outcomes = await unless_gone(request.receive, engine.predict(tensor.data))
     found = [_prediction(index, outcome) for index, outcome in enumerate(outcomes)]
     words = [probability for prediction in found for probability in prediction.words.values()]

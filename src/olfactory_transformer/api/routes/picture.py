@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from olfactory_transformer import __version__
+from olfactory_transformer.api.audit import asked_about
 from olfactory_transformer.api.dependencies import EngineDep
 from olfactory_transformer.api.gone import unless_gone
 from olfactory_transformer.api.headers import CSP, PICTURE_POLICY
@@ -46,6 +47,7 @@ async def image(
     ] = None,
 ) -> Response:
     """Return the picture of a molecule, its atoms coloured by what they contribute to a word if one is given."""
+    asked_about(request.scope, [smiles])
     kind: PictureForm = form or _preferred(request.headers.get("accept", ""))
     headers = {
         "ETag": _tag(engine.info.hash, kind, word or "", smiles),

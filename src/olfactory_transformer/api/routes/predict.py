@@ -9,6 +9,7 @@ import time
 from anyio.lowlevel import checkpoint
 from fastapi import APIRouter, Request, Response
 
+from olfactory_transformer.api.audit import asked_about
 from olfactory_transformer.api.body import as_model, read_body, strict_json
 from olfactory_transformer.api.gone import unless_gone
 from olfactory_transformer.api.openapi import json_body, problems
@@ -48,6 +49,7 @@ async def predict(request: Request) -> Response:
     if len(smiles) > settings.max_items:
         detail = f"got {len(smiles)} molecules, expected at most {settings.max_items}"
         raise ApiError("too-many-items", detail, limit=settings.max_items)
+    asked_about(request.scope, smiles)
     read = time.perf_counter()
     engine = request.app.state.engine
     outcomes = await unless_gone(request.receive, engine.predict(smiles, asked.dilution))

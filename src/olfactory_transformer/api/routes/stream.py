@@ -67,5 +67,6 @@ async def stream(
         chunk=settings.batch_size,
         line_bytes=settings.max_body_bytes,
         idle=settings.inference_timeout,
+        request=settings.max_items,
     )
     return StreamReply(engine, metrics, lifecycle, options)
