@@ -21,7 +21,8 @@ HEAD_BYTES = 64 * 1024  # of the request line and the headers together
 HEAD_SECONDS = 20.0  # from a request's first byte, or a connection's beginning, to the end of its headers
 _TOO_LARGE = ApiError("headers-too-large", f"expected at most {HEAD_BYTES} bytes")
 # Requests that were sent before their client could know that we close are still answered.
-_LINGER = 0.25  # seconds
+_LINGER = 0.25  # seconds, after an answer
+_FIRST_LINGER = 1.0  # seconds, on a connection that has said nothing yet
 
 
 class Connection(HttpToolsProtocol):
@@ -117,7 +118,8 @@ class Connection(HttpToolsProtocol):
         if self._busy:
             self.cycle.keep_alive = False
         else:
-            self.loop.call_later(_LINGER, self._close_if_idle)
+            linger = _FIRST_LINGER if self.cycle is None else _LINGER
+            self.loop.call_later(linger, self._close_if_idle)
 
     @property
     def _busy(self) -> bool:

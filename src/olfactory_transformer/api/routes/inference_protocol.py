@@ -134,9 +134,9 @@ async def _inferred(request: Request, engine: Engine, settings: SettingsDep, inf
     )
     (tensor,) = asked.inputs
     if tensor.shape != [len(tensor.data)]:
-        raise ApiError(
-            "invalid-request", f"#/inputs/0/shape: got {tensor.shape}, expected [{len(tensor.data)}]"
-        )
+        detail = f"got {tensor.shape}, expected [{len(tensor.data)}]"
+        fault = {"pointer": "#/inputs/0/shape", "detail": detail}
+        raise ApiError("invalid-request", f"#/inputs/0/shape: {detail}", errors=[fault])
     if len(tensor.data) > settings.max_items:
         detail = f"got {len(tensor.data)} molecules, expected at most {settings.max_items}"
         raise ApiError("too-many-items", detail, limit=settings.max_items)
