@@ -15,7 +15,6 @@ from olfactory_transformer.api.lifecycle import Lifecycle, Parts
 from olfactory_transformer.api.listeners import bind, listen, url
 from olfactory_transformer.api.routes.probes import health_router, metrics_router
 from olfactory_transformer.api.serving import Serving
-from olfactory_transformer.api.watching import watch_parts
 from olfactory_transformer.api.watching import watch
 from olfactory_transformer.core.errors import OlfactoryError
 from olfactory_transformer.engine.build import build_engine
@@ -73,8 +72,7 @@ def run(settings: Settings) -> bool:
         bound = {setting: stack.enter_context(bind(*address)) for setting, address in addresses.items()}
         engine = build_engine(settings)
         app = create_app(settings, engine, lifecycle=lifecycle, parts=parts)
-        watch(engine, settings, app.state.metrics, parts)
-        watch_parts(app.state.metrics, engine, app.state.access, gpu=settings.device == "cuda")
+        watch(engine, app.state.access, settings, app.state.metrics, parts)
         routers = {"HEALTH_CHECK_PORT": health_router, "METRICS_PORT": metrics_router}
         sides = {bound[name]: create_side_app(app, routers[name]) for name in routers if name in bound}
         serving = Serving(app, settings, lifecycle)

@@ -107,6 +107,7 @@ class PoolEngine:
         self._crew = self._new_crew(self._model)
         self._was_ready = self._stopping = self._stopped = False
         self._reloading = asyncio.Lock()
+        self._tidying: asyncio.Task[None] | None = None
 
     def _new_crew(self, model: str) -> Crew:
         if self._device == "cuda":  # a wrong setting should stop the start, and not a process of it
@@ -160,6 +161,7 @@ class PoolEngine:
         """Start the processes, and wait until each is warm or has failed once."""
         self._crew.start(self._line, self._pace, self._work)
         self._crew.open()
+        self._tidying = asyncio.create_task(self._recall.tidy())
         await self._crew.settled()
         if self._crew.ready:
             self._was_ready = True
@@ -175,6 +177,8 @@ class PoolEngine:
             await self._crew.retire()
         finally:
             self._stopped = True
+            if self._tidying is not None:
+                self._tidying.cancel()
             await asyncio.shield(self._crew.kill())
             for entry in list(self._waiting.values()):
                 entry.finish(EngineBusy("draining"))

@@ -18,6 +18,7 @@ from olfactory_transformer.utils.stores.tiers import Tiers
 logger = logging.getLogger(__name__)
 _LONGEST_TEXT = 2_000  # characters; longer ones are no molecules
 _MOST_WRITES = 32  # that may wait for the slower tiers; a cache may forget
+_TIDY_EVERY = 3600.0  # seconds
 
 Meaning = tuple[str, tuple[str, ...]] | MoleculeError  # a molecule's key and its spelling's warnings
 
@@ -79,6 +80,12 @@ class Recall:
         self._writes.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a cache failed to write: %s", type(error).__name__)
+
+    async def tidy(self) -> None:
+        """Delete what is too old now and then, until cancelled; also files that earlier versions left behind."""
+        while True:
+            await asyncio.to_thread(self.tiers.delete_older, self.tiers.ttl)
+            await asyncio.sleep(_TIDY_EVERY)
 
     async def close(self) -> None:
         """Write what is to be written, and close the tiers."""

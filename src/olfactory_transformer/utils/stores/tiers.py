@@ -47,7 +47,7 @@ class Tiers:
         self, stores: Sequence[Store], ttl: float, *, clock: Callable[[], float] = time.time
     ) -> None:
         self.stores = tuple(stores)
-        self._ttl, self._clock = ttl, clock
+        self.ttl, self._clock = ttl, clock
 
     @property
     def place(self) -> str:
@@ -158,7 +158,7 @@ class Tiers:
             return None
         now = self._clock()
         (written,) = _STAMP.unpack_from(data)
-        return data[_STAMP.size :] if now - self._ttl < written <= now + _AHEAD else None
+        return data[_STAMP.size :] if now - self.ttl < written <= now + _AHEAD else None
 
 
 def open_tiers(
