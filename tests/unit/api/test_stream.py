@@ -276,6 +276,23 @@ async def test_a_server_that_stops_says_how_far_it_came():
     assert (lines[-1]["error"]["code"], lines[-1]["error"]["answered"]) == ("draining", 3)
 
 
+@pytest.mark.parametrize(("lines", "paid"), [(0, 0), (1, 0), (10, 0), (11, 1), (20, 1), (21, 2), (95, 9)])
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+async def test_a_stream_pays_for_each_list_that_it_could_have_been(lines, paid, batch_size):
+    charged = []
+
+    async def charge(requests):
+        charged.append(requests)
+
+    async with Streaming(FakeEngine(), max_items=10, batch_size=batch_size) as stream:
+        await asyncio.sleep(0)
+        stream.scope["state"]["charge"] = charge
+        stream.send(b'"CCO"\n' * lines, more=False)
+        await stream.done()
+        assert stream.scope["state"].get("items", 0) == lines
+    assert sum(charged) == paid
+
+
 async def test_memory_does_not_grow_with_the_length():
     async def peak(count):
         async with Streaming(FakeEngine()) as stream:
