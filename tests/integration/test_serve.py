@@ -1,90 +1,27 @@
 """The real server as a process of its own, asked over a real connection."""
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import httpx2
 import pytest
+from integration.serving import API, START, Server, environment, head, rest, until_closed
 
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.model.folder import resolve
-from olfactory_transformer.settings import Settings
 
-API = [sys.executable, "-m", "olfactory_transformer.api"]
-START = 60  # seconds; on a busy machine
 VANILLIN = "COc1cc(C=O)ccc1O"
-
-
-class Server:
-    """A server on a free port of the loopback address."""
-
-    def __init__(self, **settings):
-        self.process = subprocess.Popen(
-            API,
-            env=environment(PORT="0", **settings),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines, self.errors = [], []
-        self._listening = threading.Event()
-        self._readers = [
-            threading.Thread(target=self._read, args=pair, daemon=True)
-            for pair in ((self.process.stdout, self.lines), (self.process.stderr, self.errors))
-        ]
-        for reader in self._readers:
-            reader.start()
-        assert self._listening.wait(START), self.errors
-        self.url = next(
-            found.group() for line in self.lines if (found := re.search(r"http://[^\s\"]+", line))
-        )
-        self.address = ("127.0.0.1", int(self.url.rpartition(":")[2]))
-
-    def _read(self, stream, lines):
-        for line in stream:
-            lines.append(line.rstrip("\n"))
-            if "http://" in line:
-                self._listening.set()
-
-    def stop(self, timeout=20):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout)
-        for reader in self._readers:
-            reader.join(5)
-        return code
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        for reader in self._readers:
-            reader.join(5)
-
-
-def environment(**settings):
-    kept = {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
-    return {**kept, "PYTHONUNBUFFERED": "1", **settings}
-
-
-def until_ready(server):
-    deadline = time.monotonic() + START
-    while httpx2.get(server.url + "/ready").status_code != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return server
 
 
 @pytest.fixture(scope="module")
 def server():
     running = Server()
-    yield until_ready(running)
+    yield running.until_ready()
     running.kill()
 
 
@@ -95,7 +32,7 @@ def own_server():
 
     def start(**settings):
         started.append(Server(**settings))
-        return until_ready(started[-1])
+        return started[-1].until_ready()
 
     yield start
     for running in started:
@@ -195,36 +132,24 @@ def test_what_is_not_http_does_no_harm(server, client):
 
 def test_a_client_that_leaves_midway_is_no_error(server, client):
     with socket.create_connection(server.address, 5) as connection:
-        connection.sendall(request_head(1000) + b'{"smiles"')
-    deadline = time.monotonic() + 10
-    while not any(" 499 " in line for line in server.lines):
-        assert time.monotonic() < deadline, server.lines
-        time.sleep(0.05)
+        connection.sendall(head("/v1/predict", 1000) + b'{"smiles"')
+    server.logged(" 499 ")
     assert not any("ERROR" in line for line in server.lines)
     assert client.get("/ready").status_code == 200
 
 
 def test_its_log_has_a_line_a_request_and_no_molecule(server, client):
     client.post("/v1/predict", json={"smiles": VANILLIN}, headers={"X-Request-ID": "look-for-me"})
-    deadline = time.monotonic() + 10
-    while not any("look-for-me" in line for line in server.lines):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    server.logged("look-for-me")
     (line,) = [line for line in server.lines if "look-for-me" in line]
     assert "POST /v1/predict 200" in line
     assert not any(VANILLIN in line for line in server.lines + server.errors)
 
 
-def request_head(length):
-    return (
-        f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
-
-
 def begun(server, body):
     """Open a request, send half of its body, and return the connection once the server is reading it."""
     connection = socket.create_connection(server.address, 20)
-    connection.sendall(request_head(len(body)) + body[: len(body) // 2])
+    connection.sendall(head("/v1/predict", len(body)) + body[: len(body) // 2])
     time.sleep(0.3)
     return connection
 
@@ -235,17 +160,11 @@ def test_a_request_in_progress_is_finished_before_the_end(own_server, number):
     body = json.dumps({"smiles": [VANILLIN] * 3}).encode()
     with begun(server, body) as connection:
         server.process.send_signal(number)
-        with pytest.raises(OSError):  # no new ones
-            while True:
-                socket.create_connection(server.address, 1).close()
-                time.sleep(0.05)
+        until_closed(server)
         assert server.process.poll() is None
         connection.sendall(body[len(body) // 2 :])
-        reply = b""
-        while part := connection.recv(65536):
-            reply += part
-    head, _, content = reply.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200")
+        status, _, content = rest(connection).partition(b"\r\n\r\n")
+    assert status.startswith(b"HTTP/1.1 200")
     assert len(json.loads(content)["results"]) == 3
     assert server.stop() == 0
     assert server.errors == []
