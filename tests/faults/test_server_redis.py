@@ -1,0 +1,121 @@
+"""The Redis of a running server fails in every way it can, and no request does."""
+
+import time
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+from faults.proxy import FaultProxy, flipped
+from faults.server import Load, Probe, fresh, predict, server_of, singles, statuses, until
+from redis import Redis
+from services.run import redis
+
+ERRORS, HITS = "olfactory_cache_errors_total", "olfactory_cache_hits_total"
+REPEATED = fresh()[:20] * 100
+
+
+@pytest.fixture(scope="module")
+def service():
+    with redis() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def proxy(service):
+    with FaultProxy("127.0.0.1", urlsplit(service.url).port) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(small_model, proxy):
+    # Nothing in memory, so that every request asks Redis.
+    with server_of(
+        MODEL_PATH=small_model, CACHE_SIZE=0, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0"
+    ) as running:
+        assert predict(running, "CCO").status_code == 200
+        until(lambda: hit(running), "Redis is used")
+        yield running
+
+
+def hit(server):
+    """Ask, and tell whether Redis knew the answer."""
+    before = server.metric(HITS, tier="redis")
+    assert predict(server, "CCO").status_code == 200
+    return server.metric(HITS, tier="redis") > before
+
+
+@contextmanager
+def dead(service, proxy):
+    service.kill()
+    yield
+    service.start()
+
+
+@contextmanager
+def locked(service, proxy):
+    with Redis.from_url(service.url) as client:
+        client.config_set("requirepass", "another")
+        with proxy.fault(reset=True):  # those who are in would stay in
+            pass
+        yield
+        client.config_set("requirepass", "")
+
+
+@contextmanager
+def full(service, proxy):
+    with Redis.from_url(service.url) as client:
+        client.config_set("maxmemory", "1")
+        yield
+        client.config_set("maxmemory", "0")
+
+
+def of_proxy(**fault):
+    return lambda service, proxy: proxy.fault(**fault)
+
+
+FAULTS = {
+    "Redis absent": ("its process is killed, later another is started", dead),
+    "Redis slow": ("every answer 0.3 s late, of 50 ms allowed", of_proxy(delay=0.3)),
+    "Redis resets": ("every connection is reset", of_proxy(reset=True)),
+    "Redis half-open": ("connections stay, nothing passes", of_proxy(stall=True)),
+    "Redis wrong password": ("its password is changed", locked),
+    "Redis full": ("maxmemory 1, nothing evicted", full),
+    "Redis garbage": ("every seventh byte of its answers altered", of_proxy(alter=flipped)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_request_fails_and_redis_is_used_again(server, service, proxy, matrix, heavy, fault):
+    how, hurt = FAULTS[fault]
+    row = matrix(fault, how, "every request 200, /ready 200 and degraded; used again by itself")
+    before = server.metric(ERRORS, tier="redis")
+    rate, seconds = (100, 10) if heavy else (25, 2)
+    with Probe(server) as probe, hurt(service, proxy):
+        began = time.monotonic()
+        with Load(server, singles(REPEATED), rate=rate, seconds=seconds) as load:
+            degraded = False
+            while time.monotonic() < began + seconds and not degraded:
+                degraded = "redis" in server.get("/ready").json()["degraded"]
+                row.noticed = time.monotonic() - began
+                time.sleep(0.02)
+        result = load.result()
+    assert result.failed == 0, result.outcomes
+    assert probe.seen(began) == {200}
+    assert server.metric(ERRORS, tier="redis") > before
+    if fault != "Redis full":  # which still answers, and is of use for what it has
+        assert degraded
+    else:
+        row.noticed = None
+    row.recovery = until(lambda: hit(server), "Redis is used again")
+    until(lambda: server.get("/ready").json()["degraded"] == [], "no longer degraded")
+    row.seen = f"{statuses(result)}; slowest {result.latency.max() * 1000:.0f} ms"
+    row.metric = f'{ERRORS}{{tier="redis"}}, olfactory_breaker_state'
+
+
+def test_it_starts_without_redis(small_model, matrix):
+    row = matrix("Redis absent, at start", "nobody listens at REDIS_URL", "starts, 200, degraded")
+    with server_of(MODEL_PATH=small_model, REDIS_URL="redis://127.0.0.1:1/0") as server:
+        # It is known to be away once some look-ups have failed.
+        assert [predict(server, text).status_code for text in fresh()[:6]] == [200] * 6
+        until(lambda: "redis" in server.get("/ready").json()["degraded"], "degraded")
+        row.seen, row.metric = "6 × 200, degraded", f'{ERRORS}{{tier="redis"}}'
