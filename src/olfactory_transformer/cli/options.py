@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,5 +27,9 @@ MoleculeArgument = Annotated[
 FormOption = Annotated[Form, typer.Option("--format", help="Text to read, or a JSON object.")]
 SmilesColumnOption = Annotated[
     str, typer.Option("--smiles-column", help="The column of a file of molecules with the SMILES.")
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file with settings.", show_default="$OLFACTORY_CONFIG, or none"),
 ]
 ModelOption = Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")]

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from olfactory_transformer.cli.options import ConfigOption
+
 
 def serve(
     host: Annotated[
@@ -22,8 +24,9 @@ def serve(
             show_default="$MODEL_PATH, or olfactory-base-v1",
         ),
     ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Serve predictions over HTTP until Ctrl-C or SIGTERM."""
     from olfactory_transformer.api.server import main
 
-    raise typer.Exit(main(host=host, port=port, model_path=model))
+    raise typer.Exit(main(host=host, port=port, model_path=model, olfactory_config=config))

@@ -1,17 +1,15 @@
-"""Every setting of the package, and the only place that reads the environment.
-
-Names are those of the deployment guide. A setting is here only if it changes something.
-"""
+"""Every setting: its name, type, default, limits and meaning."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from olfactory_transformer.core.errors import SettingsError, shown
+from olfactory_transformer.settings import checks
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["auto", "text", "json"]
@@ -30,17 +28,49 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
+def _text(check: Callable[[str], str]) -> AfterValidator:
+    """Check the text of a str or a SecretStr, if there is any."""
+
+    def checked(value: str | SecretStr | None) -> str | SecretStr | None:
+        if isinstance(value, SecretStr):
+            return SecretStr(check(value.get_secret_value()))
+        return None if value is None else check(value)
+
+    return AfterValidator(checked)
+
+
+_Items = BeforeValidator(checks.items)
+
+
 class Settings(BaseSettings):
     """The settings of one process, read once when it starts; see `load_settings`.
 
-    Each field is the environment variable of the same name in capitals. A variable that is set to nothing
-    counts as not set.
+    Each field is the environment variable of the same name in capitals. A value made by hand reads nothing but
+    its arguments.
+
+    Examples
+    --------
+    >>> Settings(port=9000).port
+    9000
+    >>> Settings(api_keys="not-to-be-shown-to-anyone").api_keys
+    SecretStr('**********')
     """
 
     model_config = SettingsConfigDict(
-        env_ignore_empty=True, extra="ignore", frozen=True, protected_namespaces=(), validate_default=True
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        validate_default=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
+    olfactory_config: Path | None = _setting(
+        None,
+        "TOML file with more settings, under their names in lower case. Not set: none.",
+        "a TOML file",
+    )
     model_path: str = _setting(
         "olfactory-base-v1",
         "The model to serve: a folder written by save_pretrained, or the name of a bundled model.",
@@ -186,7 +216,11 @@ class Settings(BaseSettings):
         None, "Folder of the cache on disk. Not set: predictions are kept in memory only.", "a folder"
     )
     cache_size: int = _setting(
-        10_000, "Predictions kept in memory; 0 keeps none.", "a whole number from 0 to 10000000", ge=0, le=10_000_000
+        10_000,
+        "Predictions kept in memory; 0 keeps none.",
+        "a whole number from 0 to 10000000",
+        ge=0,
+        le=10_000_000,
     )
     cache_size_mb: int = _setting(
         1024, "MiB that the cache on disk may take.", "a whole number from 1 to 1048576", ge=1, le=2**20
@@ -194,10 +228,10 @@ class Settings(BaseSettings):
     cache_ttl_hours: float = _setting(
         24, "Hours that a cached prediction is used.", "a number above 0, to 87600", gt=0, le=87_600
     )
-    redis_url: SecretStr | None = _setting(
+    redis_url: Annotated[SecretStr | None, _text(checks.redis_url)] = _setting(
         None,
         "Redis that several servers share: cached predictions and rate limits. Not set: none.",
-        "redis://, rediss:// or unix://",
+        "redis://HOST, rediss://HOST or unix:///SOCKET, with :PORT, /NUMBER and USER:PASSWORD@ where needed",
     )
     redis_timeout_ms: float = _setting(
         50,
@@ -206,7 +240,7 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
     )
-    database_url: SecretStr = _setting(
+    database_url: Annotated[SecretStr, _text(checks.database_url)] = _setting(
         "sqlite:///olfactory.db",
         "Database of API keys and the audit log.",
         "sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME",
@@ -214,11 +248,10 @@ class Settings(BaseSettings):
     api_key_required: bool = _setting(
         False, "Whether routes under /v1 and /v2 need the header X-API-Key.", "true or false"
     )
-    api_keys: SecretStr | None = _setting(
+    api_keys: Annotated[SecretStr | None, _Items, _text(checks.api_keys)] = _setting(
         None,
-        "Keys that are valid besides those of the database, with the scope predict; separated by commas, each of at "
-        "least 20 characters.",
-        "keys separated by commas",
+        "Keys that are valid besides those of the database, with the scope predict; separated by commas or lines.",
+        "keys of at least 20 characters, printable ASCII without spaces",
     )
     rate_limit_per_minute: int = _setting(
         0,
@@ -227,20 +260,18 @@ class Settings(BaseSettings):
         ge=0,
         le=1_000_000,
     )
-    trusted_proxies: str = _setting(
+    trusted_proxies: Annotated[str, _Items, _text(checks.networks)] = _setting(
         "",
         "Networks whose X-Forwarded-For is believed, separated by commas; the address in it is then the client's.",
         "addresses or networks such as 10.0.0.0/8, separated by commas",
     )
-    cors_origins: str = _setting(
+    cors_origins: Annotated[str, _Items, _text(checks.origins)] = _setting(
         "",
         "Origins whose pages may ask this server from a browser, compared exactly, separated by commas. "
         "Not set: none.",
-        "origins such as https://example.com, separated by commas",
+        "origins such as https://example.com or http://localhost:3000, in lower case, without a path",
     )
-    docs_enabled: bool = _setting(
-        True, "Whether /docs and /openapi.json are answered.", "true or false"
-    )
+    docs_enabled: bool = _setting(True, "Whether /docs and /openapi.json are answered.", "true or false")
     audit_molecules: bool = _setting(
         False,
         "Whether the audit log names the molecules that were asked about.",
@@ -263,43 +294,41 @@ class Settings(BaseSettings):
         "Not set: none.",
         "a file",
     )
-    otel_exporter_otlp_endpoint: str | None = _setting(
+    otel_exporter_otlp_endpoint: Annotated[str | None, _text(checks.http_url)] = _setting(
         None,
         "OpenTelemetry collector that traces are sent to, by OTLP over HTTP. Not set: no traces.",
-        "a URL such as http://localhost:4318",
-        min_length=1,
+        "a URL such as http://localhost:4318, without a name and password",
     )
     olfactory_data_dir: Path = _setting(
         Path("../shared/data"), "Folder of the data that training and evaluation read.", "a folder"
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments only; `load_settings` asks the other sources, so that it can say where a value is from."""
+        return (init_settings,)
 
-def load_settings(**overrides: object) -> Settings:
-    """Read the environment.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_as_number(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise checks.wrong(str(value).lower())
+        return value
 
-    Parameters
-    ----------
-    **overrides : object
-        Values that go before the environment, such as those of the command line; None is no value.
-
-    Raises
-    ------
-    SettingsError
-        Naming each wrong setting, the value it has, and what is allowed.
-
-    Examples
-    --------
-    >>> load_settings(port=9000).port
-    9000
-    >>> load_settings(port="many")
-    Traceback (most recent call last):
-    ...
-    olfactory_transformer.core.errors.SettingsError: PORT: got 'many', expected a whole number from 0 to 65535
-    """
-    try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise SettingsError("; ".join(_wrong(str(e["loc"][0]), e["input"]) for e in error.errors())) from None
+    @field_validator("health_check_port", "metrics_port")
+    @classmethod
+    def _a_port_of_its_own(cls, port: int | None, info: ValidationInfo) -> int | None:
+        for name in ("port", "health_check_port"):
+            if port and name != info.field_name and info.data.get(name) == port:
+                raise checks.wrong(str(port), f"another port than {name.upper()}")
+        return port
 
 
 def allowed(name: str) -> str:
@@ -312,6 +341,10 @@ def allowed(name: str) -> str:
     return str(extra["allowed"]) if isinstance(extra, dict) else ""
 
 
-def _wrong(name: str, value: object) -> str:
-    got = shown(value) if isinstance(value, str) else repr(value)
-    return f"{name.upper()}: got {got}, expected {allowed(name)}"
+def is_secret(name: str) -> bool:
+    """Return whether the setting's value is never shown.
+
+    >>> is_secret("redis_url"), is_secret("port")
+    (True, False)
+    """
+    return Settings.model_fields[name].annotation in (SecretStr, SecretStr | None)

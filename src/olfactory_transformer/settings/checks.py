@@ -1,0 +1,125 @@
+"""What the texts of single settings have to look like. Each function returns the text in its usual form."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic_core import PydanticCustomError
+
+from olfactory_transformer.core.errors import shown
+
+WRONG = "setting"  # type of the errors made here
+MIN_KEY_LENGTH = 20
+_ORIGIN = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(\d{1,5}))?"
+)
+_STANDARD_PORT = {"http": "80", "https": "443"}
+_API_KEY = re.compile(
+    rf"[!-+\--~]{{{MIN_KEY_LENGTH},}}"
+)  # printable ASCII, as a header carries it, without commas
+
+
+def wrong(got: str, expected: str = "") -> PydanticCustomError:
+    """Return the error for a value of which `got` is at fault; `expected` if it is not what the field allows."""
+    return PydanticCustomError(WRONG, "got {got}", {"got": got, "expected": expected})
+
+
+def items(value: object) -> object:
+    """Return a list of texts, or a text of several lines, as one text with commas; anything else as it is.
+
+    >>> items(["10.0.0.0/8", "::1"]), items(" a, b,\\n c\\n")
+    ('10.0.0.0/8,::1', 'a,b,c')
+    """
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        value = ",".join(value)
+    if not isinstance(value, str):
+        return value
+    return ",".join(item for part in re.split(r"[,\n]", value) if (item := part.strip()))
+
+
+def networks(text: str) -> str:
+    """Check addresses or networks separated by commas.
+
+    >>> networks("10.0.0.0/8,127.0.0.1")
+    '10.0.0.0/8,127.0.0.1'
+    """
+    for item in _split(text):
+        try:
+            ipaddress.ip_network(item)
+        except ValueError as error:
+            hint = " (which has bits set beyond its mask)" if "host bits" in str(error) else ""
+            raise wrong(shown(item) + hint) from None
+    return text
+
+
+def origins(text: str) -> str:
+    """Check origins separated by commas, in the form in which browsers send them.
+
+    >>> origins("https://example.com,http://localhost:3000")
+    'https://example.com,http://localhost:3000'
+    """
+    for item in _split(text):
+        found = _ORIGIN.fullmatch(item)
+        if not found or (found[2] and (found[2] == _STANDARD_PORT.get(found[1]) or int(found[2]) > 65535)):
+            raise wrong(shown(item))
+    return text
+
+
+def api_keys(text: str) -> str:
+    """Check keys separated by commas; what is wrong names the key by its place only."""
+    for number, item in enumerate(_split(text), 1):
+        if not _API_KEY.fullmatch(item):
+            raise wrong(f"a value that is not shown, of which key {number} is not such")
+    return text
+
+
+def http_url(text: str) -> str:
+    """Check the URL of a service; a name and password in it would be shown, so it may have none.
+
+    >>> http_url("http://localhost:4318")
+    'http://localhost:4318'
+    """
+    url = _url(text)
+    if url is None or url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
+        raise wrong("a URL with a name in it, not shown" if "@" in text else shown(text))
+    return text
+
+
+def redis_url(text: str) -> str:
+    """Check the URL of a Redis server. What is wrong does not show it."""
+    url = _url(text)
+    ok = url is not None and (
+        (url.scheme in ("redis", "rediss") and url.hostname and re.fullmatch(r"(/\d*)?", url.path))
+        or (url.scheme == "unix" and url.path)
+    )
+    if not ok:
+        raise wrong("a value that is not shown")
+    return text
+
+
+def database_url(text: str) -> str:
+    """Check the URL of a database as SQLAlchemy writes it. What is wrong does not show it."""
+    url = _url(text)
+    ok = url is not None and (
+        (url.scheme == "sqlite" and not url.netloc and (len(url.path) > 1 or not url.path))
+        or (url.scheme == "postgresql+psycopg" and len(url.path) > 1)
+    )
+    if not ok:
+        raise wrong("a value that is not shown")
+    return text
+
+
+def _split(text: str) -> Iterable[str]:
+    return text.split(",") if text else ()
+
+
+def _url(text: str) -> SplitResult | None:
+    try:
+        url = urlsplit(text)
+        _ = url.port  # raises on what is no port
+    except ValueError:
+        return None
+    return url if text.isprintable() and " " not in text else None
