@@ -20,7 +20,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", ROOT / "docs" / "reference" / "cache.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "tutorial.md",
+    ROOT / "docs" / "reference" / "cache.md",
+    ROOT / "docs" / "operations" / "monitoring.md",
+]
 BLOCK = re.compile(r"^```(console|python|csv:[\w.]+)\n(.*?)^```", re.M | re.S)
 SAME = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

@@ -37,6 +37,6 @@ def gpu_utilization(index: int = 0) -> Callable[[], float] | None:
         pynvml.nvmlInit()
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     except pynvml.NVMLError as error:
-        logger.warning("no GPU utilization: %s", error)
+        logger.info("no GPU utilization: %s", error)
         return None
     return lambda: float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu)
