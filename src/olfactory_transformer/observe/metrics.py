@@ -70,7 +70,9 @@ class Metrics:
             registry=registry,
         )
         self._in_flight = Gauge(
-            "olfactory_requests_in_flight", "Requests that are being answered", registry=registry
+            "olfactory_requests_in_flight",
+            "Requests that are being answered, the scrape itself among them",
+            registry=registry,
         )
         self._request_seconds = Histogram(
             "olfactory_request_duration_seconds",
