@@ -16,11 +16,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 def test_a_request_is_traced_and_logged_under_its_ids(log):
     stream = log()
-    headers = {
-        "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01",
-        "X-Request-ID": "abc",
-        "X-API-Key": "olf_not-to-be-logged",
-    }
+    headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "X-Request-ID": "abc"}
     with collector() as kept, TestClient(create_app(Settings(), FakeEngine())) as client:
         configure_tracing(kept.url, "1")
         try:
@@ -34,8 +30,18 @@ def test_a_request_is_traced_and_logged_under_its_ids(log):
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     (line,) = [line for line in lines if line["logger"] == "olfactory_transformer.requests"]
     assert (line["request_id"], line["trace_id"]) == ("abc", TRACE)
-    assert "not-to-be-logged" not in stream.getvalue()
     assert MOLECULE not in stream.getvalue()
+
+
+def test_no_key_is_logged_whatever_comes_of_it(log, tmp_path):
+    stream = log("DEBUG")
+    settings = Settings(database_url=f"sqlite:///{tmp_path / 'keys.db'}", api_key_required=True)
+    with TestClient(create_app(settings, FakeEngine())) as client:
+        for key in ("olf_not-to-be-logged", "not-to-be-logged" * 1000):
+            answer = client.post("/v1/predict", json={"smiles": MOLECULE}, headers={"X-API-Key": key})
+            assert answer.status_code == 401
+    assert '"POST unmatched 401 ' in stream.getvalue()
+    assert "not-to-be-logged" not in stream.getvalue()
 
 
 def test_what_fails_deep_inside_is_logged_under_the_id_of_its_request(log):
