@@ -24,7 +24,7 @@ from benchmarks.load.asks import Ask, lists, molecules, singles
 from benchmarks.load.generator import Arrivals, closed_loop, forever, open_loop
 from benchmarks.load.report import machine, plot_loads
 from benchmarks.load.results import Result, merged
-from benchmarks.load.servers import ECHO, LEAST, OURS, ROOT, served
+from benchmarks.load.servers import ECHO, LEAST, OURS, ROOT, Served, descendants, served, usage
 from benchmarks.load.serving_page import page
 
 KNOWN = 500  # molecules that are asked for again and again, for hits of the cache
@@ -45,17 +45,19 @@ class Lengths:
     shares: tuple[float, ...] = SHARES
 
 
-QUICK = Lengths(rounds=1, closed=1.5, open=2, warm_up=0.5, molecules=6000, shares=(0.3, 0.7))
+QUICK = Lengths(rounds=1, closed=4, open=3, warm_up=0.5, molecules=6000, shares=(0.3, 0.7))
 
 
 @dataclass
 class Found:
     """What was measured: molecules a second a round of each subject, and the open loops.
 
-    `loads` are at shares of the capacity, Poisson; `usual` all rounds at 70 %, by subject and kind of arrivals.
+    `costs` are seconds of processor time a molecule, of the front and of the model processes; `loads` are at shares of
+    the capacity, Poisson; `usual` all rounds at 70 %, by subject and kind of arrivals.
     """
 
     rates: dict[str, list[float]] = field(default_factory=dict)
+    costs: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     closed: dict[str, list[Result]] = field(default_factory=dict)
     loads: dict[str, list[Result]] = field(default_factory=dict)
     usual: dict[tuple[str, Arrivals], list[Result]] = field(default_factory=dict)
@@ -77,8 +79,8 @@ class Comparison:
             "hit": lambda name: self._closed(name, OURS, forever(singles(self.known)), known=True),
             "single": lambda name: self._closed(name, OURS, singles(self.fresh)),
             "list": lambda name: self._closed(name, OURS, lists(self.fresh, LIST), size=LIST),
-            "library, lists": lambda _: self._library(LIST),
-            "library, one at a time": lambda _: self._library(1),
+            "library, lists": lambda name: self._library(name, LIST),
+            "library, one at a time": lambda name: self._library(name, 1),
         }
         names = list(subjects)
         for number in range(self.lengths.rounds):
@@ -105,6 +107,7 @@ class Comparison:
         with served(command) as server:
             if known:
                 self._make_known(server.address)
+            before = processor(server)
             load = closed_loop(
                 server.address,
                 asks,
@@ -113,7 +116,11 @@ class Comparison:
                 warm_up=self.lengths.warm_up,
             )
             result = uvloop.run(load)
+            spent = [after - before for before, after in zip(before, processor(server), strict=True)]
         check(name, result)
+        self.found.costs.setdefault(name, []).append(
+            (spent[0] / result.all / size, spent[1] / result.all / size)
+        )
         self.found.closed.setdefault(name, []).append(result)
         return result.rate * size
 
@@ -142,14 +149,22 @@ class Comparison:
         asks = singles(self.known)
         check("warming", uvloop.run(closed_loop(address, asks, clients=8, seconds=600)))
 
-    def _library(self, size: int) -> float:
+    def _library(self, name: str, size: int) -> float:
         command = [sys.executable, "-m", "benchmarks.load.inprocess", "--list", str(size)]
         times = ["--seconds", str(self.lengths.closed), "--warm-up", str(self.lengths.warm_up)]
         text = "\n".join(self.fresh)
         done = subprocess.run(
             [*command, *times], input=text, capture_output=True, text=True, check=True, cwd=ROOT
         )
-        return float(done.stdout)
+        rate, cost = map(float, done.stdout.split())
+        self.found.costs.setdefault(name, []).append((cost, 0.0))
+        return rate
+
+
+def processor(server: Served) -> tuple[float, float]:
+    """Return seconds of processor time that the front process and the model processes took so far."""
+    front, *others = (usage(pid) for pid in (server.process.pid, *descendants(server.process.pid)))
+    return front.processor if front else 0.0, sum(other.processor for other in others if other)
 
 
 def check(name: str, result: Result) -> None:
@@ -199,6 +214,7 @@ def main() -> None:
     if given.json:
         figures = {
             "rates": found.rates,
+            "costs": found.costs,
             "loads": {name: [r.summary() for r in results] for name, results in found.loads.items()},
             "usual": {f"{name}, {kind}": merged(r).summary() for (name, kind), r in found.usual.items()},
         }

@@ -49,6 +49,8 @@ class Result:
         Requests a second that were to be sent; None in a closed loop.
     busy : float
         Share of one processor that the generator itself took.
+    all : int
+        Requests of the whole load, those before and after the span among them.
     """
 
     due: Array
@@ -59,6 +61,7 @@ class Result:
     seconds: float
     offered: float | None = None
     busy: float = 0.0
+    all: int = 0
 
     @classmethod
     def of(
@@ -79,6 +82,7 @@ class Result:
             ended - began,
             offered,
             busy,
+            len(due),
         )
 
     @property
@@ -162,4 +166,5 @@ def merged(results: Sequence[Result]) -> Result:
         sum(r.seconds for r in results),
         results[0].offered if results[0].offered is None else float(np.mean([r.offered for r in results])),
         float(np.mean([r.busy for r in results])),
+        sum(r.all for r in results),
     )

@@ -110,9 +110,18 @@ def page(found: Found, command: str, where: str, seed: int, lengths: Lengths, pl
         "real compounds of an odorant's size; a new one is asked for once in a server's life, a hit is one of 500 that "
         "it has predicted before.",
         "## Molecules a second",
-        "Median of the rounds, closed loop, and their range.",
+        "Median of the rounds, closed loop, and their range. Processor time is what a molecule cost the process that "
+        "answers and the model's processes, whatever else the machine had to do.",
         table(
-            ["what", "molecules a second", "range", "p50, ms", "p99, ms", "generator's share of a processor"],
+            [
+                "what",
+                "molecules a second",
+                "range",
+                "processor time, µs",
+                "p50, ms",
+                "p99, ms",
+                "generator's processor",
+            ],
             [_rate_row(found, name) for name in SUBJECTS],
         ),
         "## Aims",
@@ -152,6 +161,11 @@ def _rate_row(found: Found, name: str) -> list[str]:
         SUBJECTS[name],
         f"{statistics.median(rates):,.0f}",
         f"{min(rates):,.0f} to {max(rates):,.0f}",
+        " + ".join(
+            f"{1e6 * statistics.median(cost):,.0f}"
+            for cost in zip(*found.costs[name], strict=True)
+            if any(cost)
+        ),
         milliseconds(times["p50"]),
         milliseconds(times["p99"]),
         busy,
