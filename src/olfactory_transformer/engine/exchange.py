@@ -117,7 +117,11 @@ class Exchange:
         keys = {entry: prediction_key(model_hash, item.key, entry.dilution) for entry, item in shares}
         if isinstance(answer, frames.Done):
             return False  # none is a molecule
+        began = asyncio.get_running_loop().time()
         known = await self._recall.find(list(dict.fromkeys(keys.values())))
+        for first in _one_a_trace(batch):
+            seconds = asyncio.get_running_loop().time() - began
+            ended("cache", seconds, first.trace, items=len(keys), hits=len(known))
         mine: dict[str, int] = {}  # key -> index of the entry that is computed for it
         try:
             for entry, item in shares:
