@@ -9,7 +9,7 @@ VANILLIN = "COc1cc(C=O)ccc1O"
 
 def test_a_request_its_wait_its_look_up_and_its_batch_are_one_trace():
     with collector() as kept:
-        server = Server(OTEL_EXPORTER_OTLP_ENDPOINT=kept.url)
+        server = Server(OTEL_EXPORTER_OTLP_ENDPOINT=kept.url, MAX_WORKERS="1")
         try:
             server.until_ready()
             reply = httpx2.post(server.url + "/v1/predict", json={"smiles": [VANILLIN, "CCO"]})
