@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -28,8 +29,10 @@ class Server:
     """A server on a free port of the loopback address."""
 
     def __init__(self, **settings):
+        self._folder = tempfile.TemporaryDirectory()  # where no .env and no database of others lies about
         self.process = subprocess.Popen(
             API,
+            cwd=self._folder.name,
             env=environment(PORT="0", **settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -81,6 +84,7 @@ class Server:
         code = self.process.wait(seconds)
         for reader in self._readers:
             reader.join(5)
+        self._folder.cleanup()
         return code
 
     def kill(self):
@@ -154,4 +158,5 @@ class Stream:
         return found
 
     def close(self):
+        self._file.close()
         self._connection.close()

@@ -58,7 +58,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, and wait for headers only so long, and only for so many."""
-        super().data_received(data)
+        if not self._refused:
+            super().data_received(data)
         if self._refused or self.transport.is_closing():
             return
         if self._begun:
@@ -152,8 +153,14 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: ApiError) -> None:
         """Answer without the application, which has no request yet, and hang up."""
+        if self._refused or self.transport.is_closing():
+            return
         self._refused = True
-        if self.transport.is_closing():
+        self._stop_waiting()
+        if (
+            self._busy
+        ):  # what follows a request that is being answered; a second answer would end up inside the first
+            self.transport.abort()
             return
         kind, request_id = error.kind, os.urandom(16).hex()
         body = problem_body(error, "", request_id, {})
@@ -170,5 +177,7 @@ class Connection(HttpToolsProtocol):
         ]
         head = b"".join(b"%b: %b\r\n" % pair for pair in headers)
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[kind.status], head, body))
-        self.transport.close()
+        # Closed with something unread, a connection is reset, and the answer may be lost with it.
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER, self.transport.close)
         logger.info("- unmatched %d %s id=%s", kind.status, kind.code, request_id)

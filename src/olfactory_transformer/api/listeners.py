@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import socket
+import struct
 
 from olfactory_transformer.core.errors import SettingsError
 
 _BACKLOG = 2048
+_SO_ATTACH_FILTER = 26  # of Linux
+# Classic BPF over a TCP header: code, jump if true, jump if false, operand.
+_NO_SYN = (
+    (0x30, 0, 0, 13),  # load the byte of flags
+    (0x45, 0, 1, 0x02),  # is SYN among them?
+    (0x06, 0, 0, 0),  # drop the packet
+    (0x06, 0, 0, 0xFFFF),  # let it pass
+)
 
 
 def bind(host: str, port: int, setting: str) -> socket.socket:
@@ -47,6 +58,20 @@ def listen(bound: socket.socket, host: str, port: int, setting: str) -> None:
         bound.listen(_BACKLOG)
     except OSError as error:
         raise _refused(host, port, setting, error) from None
+
+
+def let_nobody_in(listener: socket.socket) -> None:
+    """Have the kernel ignore who wants to connect, while those it has let in already wait to be accepted.
+
+    Whoever waits when a listening socket is closed is cut off, and with it a request that it may have sent. Clients
+    that are ignored try again by themselves a second later. Where a system has no such filter, nothing happens.
+    """
+    program = b"".join(struct.pack("=HBBI", *step) for step in _NO_SYN)
+    buffer = ctypes.create_string_buffer(program)
+    with contextlib.suppress(OSError):
+        listener.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(_NO_SYN), ctypes.addressof(buffer))
+        )
 
 
 def url(bound: socket.socket) -> str:

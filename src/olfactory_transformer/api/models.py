@@ -53,29 +53,33 @@ class Models:
             path.name: path for path in found if _NAME.fullmatch(path.name) and (path / MANIFEST).is_file()
         }
 
-    async def change(self, name: str | None = None) -> ModelInfo:
+    async def change(self, name: str | None = None, *, wait: bool = False) -> ModelInfo:
         """Serve the model of this name, or read again the one that is served.
+
+        Parameters
+        ----------
+        name : str or None
+        wait : bool
+            Until another change is done, rather than be refused.
 
         Raises
         ------
         ApiError
             unknown-model, reload-in-progress, or reload-failed: then the old model goes on.
         """
-        if self._changing.locked():
+        if self._changing.locked() and not wait:
             raise ApiError(
                 "reload-in-progress", "another change of the model is not done; ask again when it is"
             )
         async with self._changing:
             target = None if name is None else await asyncio.to_thread(self._located, name)
             try:
-                info = await self._engine.reload(target)
+                return await self._engine.reload(target)
             except (ModelError, EngineFault) as error:
                 logger.error("the model was not changed", exc_info=error)
                 raise ApiError(
                     "reload-failed", f"{error}; {self._engine.info.full_version} goes on"
                 ) from error
-            logger.info("serving %s, hash %s", info.full_version, info.hash)
-            return info
 
     def _located(self, name: str) -> str:
         own = self._own()  # what a client sent is only ever compared with what is there

@@ -18,12 +18,14 @@ from fastapi import FastAPI
 
 from olfactory_transformer.api.connection import Connection
 from olfactory_transformer.api.lifecycle import Lifecycle
+from olfactory_transformer.api.listeners import let_nobody_in
 from olfactory_transformer.api.models import Models
 from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.settings import Settings
 
 logger = logging.getLogger("olfactory_transformer.server")
 _ENDS_AT_ONCE = {signal.SIGTERM: 3, signal.SIGINT: 2}  # told so often
+_ACCEPTING = 0.2  # seconds in which those who have connected are accepted, before the door is closed
 _STREAMS_END = 0.8  # of SHUTDOWN_TIMEOUT, after which streams in progress are told to end
 
 
@@ -81,14 +83,14 @@ class Serving:
             await asyncio.gather(*serving)
 
     async def _serve_main(self, bound: socket.socket) -> None:
-        ending = asyncio.create_task(self._end())
+        ending = asyncio.create_task(self._end(bound))
         try:
             await self._main.serve([bound])
         finally:
             for task in (ending, *self._reloads):
                 task.cancel()
 
-    async def _end(self) -> None:
+    async def _end(self, bound: socket.socket) -> None:
         """When told to stop, keep the times of the settings."""
         await self._lifecycle.until_draining()
         logger.info("stopping: /ready is 503, new requests are taken for %g s", self._settings.shutdown_delay)
@@ -96,6 +98,8 @@ class Serving:
             async with asyncio.timeout(self._settings.shutdown_delay):
                 await self._lifecycle.until_closing()
         self._lifecycle.close()
+        let_nobody_in(bound)
+        await asyncio.sleep(_ACCEPTING)
         self._main.should_exit = True
         await asyncio.sleep(_STREAMS_END * self._settings.shutdown_timeout)
         self._lifecycle.end_streams()
@@ -112,7 +116,9 @@ class Serving:
             self._lifecycle.close()
 
     def _hung_up(self) -> None:
-        """Read the model again."""
+        """Read the model again, and if that is being done, once more after that."""
+        if len(self._reloads) > 1:
+            return
         task = asyncio.create_task(self._reload())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
@@ -120,7 +126,7 @@ class Serving:
     async def _reload(self) -> None:
         models: Models = self._app.state.models
         try:
-            await models.change()
+            await models.change(wait=True)
         except ApiError as error:
             logger.warning("SIGHUP: %s", error.detail)
 
