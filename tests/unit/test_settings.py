@@ -223,6 +223,12 @@ def test_a_dotenv_file_may_hold_more(monkeypatch):
     assert (settings.port, settings.log_level, settings.host) == (9000, "DEBUG", "127.0.0.1")
 
 
+def test_a_dotenv_file_may_name_variables(monkeypatch):
+    monkeypatch.setenv("BASE", "/srv")
+    write(".env", "CACHE_DIR='${BASE}/cache'\n")
+    assert load_settings().cache_dir == Path("/srv/cache")
+
+
 def test_a_dotenv_file_names_the_toml_file():
     write("s.toml", "port = 9000")
     write(".env", "OLFACTORY_CONFIG=s.toml")
