@@ -82,6 +82,8 @@ def slope(minutes: Sequence[float], values: Sequence[float]) -> Slope:
     time_of, value_of = (_means(v) for v in (minutes, values))
     if len(time_of) < 3:
         return Slope(np.nan, np.nan, np.nan)
+    if np.ptp(value_of) == 0:
+        return Slope(0.0, 0.0, 0.0)
     fit = stats.linregress(time_of, value_of)
     reach = float(stats.t.ppf(0.975, len(time_of) - 2) * fit.stderr)
     return Slope(float(fit.slope), float(fit.slope) - reach, float(fit.slope) + reach)
