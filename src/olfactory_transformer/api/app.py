@@ -111,7 +111,7 @@ def create_app(
     routers += [admin.router]
     for router in routers:
         app.include_router(router)
-    openapi.install(app)
+    openapi.install(app, keys=settings.api_key_required)
     return app
 
 

@@ -19,6 +19,7 @@ _RETRY_AFTER = {
     "Retry-After": {"description": "Seconds after which to ask again.", "schema": {"type": "integer"}}
 }
 _KEYED = ("/v1/", "/v2")  # what the gate guards
+_ADMIN = "/v1/admin/"
 _BY_THE_GATE = (401, 403, 429)
 _SECURITY = {
     "type": "apiKey",
@@ -52,8 +53,15 @@ def _reply(status: int) -> dict[str, Any]:
     return {**reply, "headers": _RETRY_AFTER} if status in (429, 503) else reply
 
 
-def install(app: FastAPI) -> None:
-    """Make `app.openapi()` return the document with the schema of problems and the key in it."""
+def install(app: FastAPI, *, keys: bool) -> None:
+    """Make `app.openapi()` return the document with the schema of problems and the key in it.
+
+    Parameters
+    ----------
+    app : FastAPI
+    keys : bool
+        Whether a key is needed everywhere that the gate guards, and not for administrators alone.
+    """
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -72,7 +80,7 @@ def install(app: FastAPI) -> None:
                     _lift_definitions(operation, components["schemas"])
                     _drop_default_validation(operation)
                     if path.startswith(_KEYED):
-                        _add_gate(operation)
+                        _add_gate(operation, keys or path.startswith(_ADMIN))
             for name in ("HTTPValidationError", "ValidationError"):
                 components["schemas"].pop(name, None)
             app.openapi_schema = found
@@ -99,7 +107,7 @@ def _drop_default_validation(operation: dict[str, Any]) -> None:
         del operation["responses"]["422"]
 
 
-def _add_gate(operation: dict[str, Any]) -> None:
-    operation["security"] = [{}, {"key": []}]
+def _add_gate(operation: dict[str, Any], key_required: bool) -> None:
+    operation["security"] = [{"key": []}] if key_required else [{}, {"key": []}]
     for status in _BY_THE_GATE:
         operation["responses"].setdefault(str(status), _reply(status))

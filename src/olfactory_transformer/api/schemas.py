@@ -12,6 +12,7 @@ from olfactory_transformer.api.body import described
 from olfactory_transformer.core.config import DEFAULT_DILUTION
 
 Words = Literal["notes", "all"]
+SMILES_SCHEMA = {"type": "string", "format": "smiles"}
 
 
 def _smiles(value: object) -> object:
@@ -33,9 +34,7 @@ def _smiles(value: object) -> object:
 Smiles = Annotated[
     str | list[str],
     PlainValidator(_smiles),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-    ),
+    WithJsonSchema({"anyOf": [SMILES_SCHEMA, {"type": "array", "items": SMILES_SCHEMA, "minItems": 1}]}),
 ]
 
 
@@ -53,7 +52,8 @@ def _line_id(value: object) -> object:
     return value
 
 
-OneSmiles = Annotated[str, PlainValidator(_one_smiles), WithJsonSchema({"type": "string"})]
+OneSmiles = Annotated[str, PlainValidator(_one_smiles), WithJsonSchema(SMILES_SCHEMA)]
+Word = Annotated[str, WithJsonSchema({"type": "string", "format": "odour-word"})]
 LineId = Annotated[
     str | int | float,
     PlainValidator(_line_id),

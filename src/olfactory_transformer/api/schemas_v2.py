@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StrictInt, St
 from pydantic_core import PydanticCustomError
 
 from olfactory_transformer.api.body import described
+from olfactory_transformer.api.schemas import SMILES_SCHEMA
 
 OutputName = Literal["words", "canonical_smiles"]
 
@@ -27,7 +28,7 @@ def _texts(value: object) -> object:
 Texts = Annotated[
     list[str],
     PlainValidator(_texts),
-    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    WithJsonSchema({"type": "array", "items": SMILES_SCHEMA, "minItems": 1}),
 ]
 
 

@@ -61,7 +61,7 @@ def test_what_is_no_molecule_is_a_problem(client, smiles, code):
     assert code in (None, reply.json()["code"])
 
 
-@pytest.mark.parametrize("query", ["?format=gif", "?format=", f"?word={'x' * 201}"])
+@pytest.mark.parametrize("query", ["?format=gif", "?format="])
 def test_a_wrong_query(client, query):
     reply = image(client, query=query)
     assert (reply.status_code, reply.json()["code"]) == (422, "invalid-request")

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from olfactory_transformer import __version__
+from olfactory_transformer.api import schemas
 from olfactory_transformer.api.audit import asked_about
 from olfactory_transformer.api.dependencies import EngineDep
 from olfactory_transformer.api.gone import unless_gone
@@ -26,14 +27,14 @@ _MEDIA: dict[PictureForm, str] = {"svg": "image/svg+xml", "png": "image/png"}
     responses={
         200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()}},
         304: {"description": "The picture that If-None-Match names is still the one."},
-        **problems(422, 500, 501, 503, 504),
+        **problems(404, 422, 500, 501, 503, 504),
     },
 )
 async def image(
     request: Request,
     engine: EngineDep,
     smiles: Annotated[
-        str,
+        schemas.OneSmiles,
         Path(
             description="One SMILES, percent-encoded: `#` is %23, `/` %2F, `?` %3F.", examples=["CC(=O)OCC"]
         ),
@@ -42,8 +43,8 @@ async def image(
         PictureForm | None, Query(alias="format", description="Without it, Accept decides; else SVG.")
     ] = None,
     word: Annotated[
-        str | None,
-        Query(description="Colour the atoms by what they contribute to this word.", max_length=200),
+        schemas.Word | None,
+        Query(description="Colour the atoms by what they contribute to this word, one of `GET /v1/words`."),
     ] = None,
 ) -> Response:
     """Return the picture of a molecule, its atoms coloured by what they contribute to a word if one is given."""
