@@ -34,9 +34,10 @@ async def image(
     request: Request,
     engine: EngineDep,
     smiles: Annotated[
-        schemas.OneSmiles,
+        str,
         Path(
-            description="One SMILES, percent-encoded: `#` is %23, `/` %2F, `?` %3F.", examples=["CC(=O)OCC"]
+            description="One SMILES, percent-encoded: `#` is %23, `/` %2F, `?` %3F.",
+            json_schema_extra={"format": "smiles", "examples": ["CC(=O)OCC"]},
         ),
     ],
     form: Annotated[
