@@ -142,6 +142,7 @@ def _framework(*, docs: bool, **options: object) -> FastAPI:
         openapi_url="/openapi.json" if docs else None,
         docs_url=None,  # ours is in routes/docs.py
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours is in observe/
         redirect_slashes=False,  # they would repeat whatever host name the client gave
         **options,  # type: ignore[arg-type]
     )
