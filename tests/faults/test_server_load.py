@@ -155,3 +155,20 @@ def test_a_client_that_does_not_read_its_reply(server, capacity, matrix):
     assert status == 200
     until(lambda: server.metric("olfactory_requests_in_flight") <= 1, "they are given up")
     row.seen, row.metric = "200", "olfactory_requests_in_flight"
+
+
+def test_what_is_no_molecule_takes_no_memory_however_often_it_is_asked_for(server, capacity, matrix):
+    row = matrix(
+        "the same wrong molecule", "4,000 requests for one that cannot be read", "422 each, memory stays"
+    )
+    asks = [post("/v1/predict", {"smiles": "C1CC"})] * 5000
+
+    def ask(count):
+        result = asyncio.run(closed_loop(server.address, asks[:count], clients=8, seconds=600))
+        assert set(result.outcomes) == {"422"}
+        return usage(server.process.pid).rss
+
+    before = ask(1000)
+    grown = ask(4000) - before
+    assert grown < 8 * 2**20  # 2 KiB a request
+    row.seen, row.metric = f"422, {grown / 2**20:.1f} MiB more", "olfactory_memory_usage_bytes"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from cachetools import LRUCache
 
@@ -44,7 +45,7 @@ class Recall:
         """Return what is known of a text without waiting for anything."""
         meaning = self._meanings.get(text)
         if meaning is None or isinstance(meaning, MoleculeError):
-            return meaning
+            return copy(meaning)
         (data,) = self.tiers.get_fast([prediction_key(model_hash, meaning[0], dilution)])
         stored = None if data is None else decode_prediction(data)
         return None if stored is None else as_asked(stored, text, meaning[1])
@@ -52,7 +53,8 @@ class Recall:
     def means(self, text: str, meaning: Meaning) -> None:
         """Remember which molecule a text is, or why it is none."""
         if len(text) <= _LONGEST_TEXT:
-            self._meanings[text] = meaning
+            # An error that is raised keeps the frames that it passed, each time more of them: remembered is another.
+            self._meanings[text] = copy(meaning)
 
     async def find(self, keys: Sequence[str]) -> dict[str, ScentPrediction]:
         """Return the predictions that any tier has, as they are stored."""
