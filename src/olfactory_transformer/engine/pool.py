@@ -229,9 +229,10 @@ class PoolEngine:
     def _check_open(self) -> None:
         if self._stopping:
             raise self._busy("draining")
-        if self.state is EngineState.STARTING:
+        state = self.state
+        if state is EngineState.STARTING:
             raise EngineNotReady("the model is warming up")
-        if self.state is EngineState.FAILED and not self._crew.pids:
+        if state is EngineState.FAILED and not self._crew.pids:
             raise EngineNotReady("the model does not start")
 
     def _known(self, text: str, dilution: float) -> Answer | None:

@@ -19,6 +19,7 @@ from olfactory_transformer.utils.stores.tiers import Tiers
 logger = logging.getLogger(__name__)
 _LONGEST_TEXT = 2_000  # characters; longer ones are no molecules
 _MOST_WRITES = 32  # that may wait for the slower tiers; a cache may forget
+_MOST_DECODED = 1_000  # that are asked over and over; decoding takes most of the time of a hit, and some 10 kB
 _TIDY_EVERY = 3600.0  # seconds
 
 Meaning = tuple[str, tuple[str, ...]] | MoleculeError  # a molecule's key and its spelling's warnings
@@ -39,6 +40,7 @@ class Recall:
         self.tiers = tiers or Tiers([], ttl=1)
         self._slow = any(not isinstance(store, MemoryStore) for store in self.tiers.stores)
         self._meanings: LRUCache[str, Meaning] = LRUCache(texts)
+        self._decoded: LRUCache[tuple[str, float], tuple[bytes, ScentPrediction]] = LRUCache(_MOST_DECODED)
         self._writes: set[asyncio.Task[None]] = set()
 
     def at_once(self, model_hash: str, text: str, dilution: float) -> ScentPrediction | MoleculeError | None:
@@ -47,8 +49,17 @@ class Recall:
         if meaning is None or isinstance(meaning, MoleculeError):
             return copy(meaning)
         (data,) = self.tiers.get_fast([prediction_key(model_hash, meaning[0], dilution)])
-        stored = None if data is None else decode_prediction(data)
-        return None if stored is None else as_asked(stored, text, meaning[1])
+        if data is None:
+            return None
+        kept = self._decoded.get((text, dilution))
+        if kept is not None and kept[0] == data:
+            return kept[1]
+        stored = decode_prediction(data)
+        if stored is None:
+            return None
+        prediction = as_asked(stored, text, meaning[1])
+        self._decoded[text, dilution] = data, prediction
+        return prediction
 
     def means(self, text: str, meaning: Meaning) -> None:
         """Remember which molecule a text is, or why it is none."""
