@@ -42,7 +42,9 @@ async def test_a_text_is_known_when_its_molecule_is(recall):
 async def test_what_is_no_molecule_is_remembered_too(recall):
     error = EmptyMolecule("nothing", "something")
     recall.means("", error)
-    assert recall.at_once(HASH, "", DILUTION) is error
+    found = recall.at_once(HASH, "", DILUTION)
+    assert (type(found), str(found)) == (EmptyMolecule, str(error))
+    assert found is not error  # which keeps the frames of whoever raises it
 
 
 async def test_bytes_that_are_no_prediction_are_not_there(recall):
