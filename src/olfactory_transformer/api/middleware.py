@@ -107,8 +107,10 @@ class RequestMiddleware:
         endpoint = str(getattr(scope.get("route"), "path", UNMATCHED))
         self._metrics.request_done(scope["method"], endpoint, seconds, status=status)
         trace.answered(endpoint, status)
-        # The route, not the path: nothing here was written by the client.
-        logger.info("%s %s %d %.1f ms", method_label(scope["method"]), endpoint, status, seconds * 1000)
+        # The route and the key's id, not the path and the key: nothing here was written by the client.
+        caller = scope["state"].get("caller")
+        by = f" key={caller.id}" if caller is not None else ""
+        logger.info("%s %s %d %.1f ms%s", method_label(scope["method"]), endpoint, status, seconds * 1000, by)
 
 
 class ProblemMiddleware:
