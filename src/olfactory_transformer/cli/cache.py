@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from olfactory_transformer.cli.options import FILES, ConfigOption, Form, FormOption, SmilesColumnOption
+from olfactory_transformer.cli.options import (
+    FILES,
+    ConfigOption,
+    Form,
+    FormOption,
+    ServedModelOption,
+    SmilesColumnOption,
+)
 from olfactory_transformer.core.config import DEFAULT_DILUTION
 
 if TYPE_CHECKING:
@@ -46,13 +53,7 @@ def warm(
     dilution: Annotated[
         float, typer.Option(help="Volume fraction (0-1] at which intensity and pleasantness are meant.")
     ] = DEFAULT_DILUTION,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="A model folder, or the name of a bundled model.",
-            show_default="$MODEL_PATH, or olfactory-base-v1",
-        ),
-    ] = None,
+    model: ServedModelOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Predict molecules ahead, and keep the predictions where the server looks for them: CACHE_DIR and REDIS_URL.

@@ -33,3 +33,11 @@ ConfigOption = Annotated[
     typer.Option("--config", help="TOML file with settings.", show_default="$OLFACTORY_CONFIG, or none"),
 ]
 ModelOption = Annotated[str, typer.Option("--model", help="A model folder, or the name of a bundled model.")]
+ServedModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A model folder, or the name of a bundled model.",
+        show_default="$MODEL_PATH, or olfactory-base-v1",
+    ),
+]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from olfactory_transformer.cli.options import ConfigOption
+from olfactory_transformer.cli.options import ConfigOption, ServedModelOption
 
 
 def serve(
@@ -17,13 +17,7 @@ def serve(
         int | None,
         typer.Option(help="Port to listen on; 0 takes any free one.", show_default="$PORT, or 8000"),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="A model folder, or the name of a bundled model.",
-            show_default="$MODEL_PATH, or olfactory-base-v1",
-        ),
-    ] = None,
+    model: ServedModelOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Serve predictions over HTTP until Ctrl-C or SIGTERM."""
