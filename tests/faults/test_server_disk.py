@@ -38,7 +38,7 @@ def hit(server, text="CCO"):
 
 def loaded(server, start, heavy):
     """Ask for new molecules, which are written, and for known ones, which are read."""
-    texts = [text for new in fresh(start)[: 1000 if heavy else 60] for text in (new, "CCO")]
+    texts = [text for new in fresh(start)[: 1000 if heavy else 30] for text in (new, "CCO")]
     with Probe(server) as probe, Load(server, singles(texts), rate=40, seconds=len(texts) / 40) as load:
         result = load.result()
     assert result.failed == 0, result.outcomes

@@ -32,7 +32,7 @@ def test_sigterm_under_load_loses_no_request_that_was_accepted(server, matrix, h
     )
     pids = workers(server)
     rate = 200 if heavy else 40
-    with Probe(server) as probe, Load(server, singles(fresh()), rate=rate, seconds=4, connections=32) as load:
+    with Probe(server) as probe, Load(server, singles(fresh()), rate=rate, seconds=3, connections=32) as load:
         time.sleep(1)
         told = time.monotonic()
         server.process.send_signal(signal.SIGTERM)

@@ -15,8 +15,9 @@ RESTARTS = "olfactory_worker_restarts_total"
 
 @pytest.fixture(scope="module")
 def server(poisoned_model):
-    options = {"STALL_TIMEOUT": 2, "WORKER_MEMORY_MB": 2048, "INFERENCE_TIMEOUT": 60}
+    options = {"STALL_TIMEOUT": 1.5, "WORKER_MEMORY_MB": 2048, "INFERENCE_TIMEOUT": 60}
     with server_of(MODEL_PATH=poisoned_model, MAX_WORKERS=2, **options) as running:
+        until(lambda: running.metric("olfactory_workers_ready") == 2, "both are there")
         yield running
 
 
@@ -53,10 +54,12 @@ def test_every_process_is_frozen(server, matrix):
 
 def test_killed_again_and_again_under_load_no_request_is_lost(server, matrix, heavy):
     row = matrix(
-        "engine killed under load", "SIGKILL to one of two model processes, three times", "no request fails"
+        "engine killed under load",
+        "SIGKILL to one of two model processes, again and again",
+        "no request fails",
     )
     before = server.metric(RESTARTS, reason="died")
-    rate, times = (60, 10) if heavy else (25, 3)
+    rate, times = (60, 10) if heavy else (25, 2)
     with Probe(server) as probe, Load(server, singles(fresh()), rate=rate, seconds=2 * times) as load:
         began = time.monotonic()
         for _ in range(times):

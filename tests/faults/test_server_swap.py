@@ -73,7 +73,7 @@ def test_a_swap_under_load_fails_no_request(server, folder, link, matrix, heavy)
     )
     point(link, folder / "two")
     expected = verify(folder / "two")
-    rate, seconds = (150, 20) if heavy else (30, 6)
+    rate, seconds = (150, 20) if heavy else (30, 4)
     with Probe(server) as probe, Load(server, singles(fresh()), rate=rate, seconds=seconds) as load:
         time.sleep(0.5)
         began = time.monotonic()
