@@ -25,10 +25,10 @@ from benchmarks.load.generator import Arrivals, closed_loop, forever, open_loop
 from benchmarks.load.report import machine, plot_loads
 from benchmarks.load.results import Result, merged
 from benchmarks.load.servers import ECHO, LEAST, OURS, ROOT, Served, descendants, served, usage
-from benchmarks.load.serving_page import page
+from benchmarks.load.serving_page import CLIENTS, page
 
 KNOWN = 500  # molecules that are asked for again and again, for hits of the cache
-CLIENTS, LIST = 64, 32
+LIST = 32  # molecules
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0, 1.2)
 USUAL = 0.7  # the share of capacity that a server is run at
 

@@ -116,6 +116,11 @@ class Result:
         return latency
 
     @property
+    def waiting(self) -> float:
+        """Mean number of requests that waited for a reply, by Little's law."""
+        return len(self.latency) / self.seconds * float(self.latency.mean()) if len(self.latency) else 0.0
+
+    @property
     def service(self) -> Array:
         """Seconds from when a request was sent to the end of its reply, which is all that a closed loop sees."""
         return (self.done - self.sent)[self.answered]

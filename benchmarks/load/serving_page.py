@@ -15,6 +15,7 @@ from olfactory_transformer.train.shipping import commit
 if TYPE_CHECKING:
     from benchmarks.load.compare import Found, Lengths
 
+CLIENTS = 64  # of the closed loop by which capacity is measured
 SUBJECTS = {
     "least": "the least that can answer: the generator's own ceiling",
     "echo": "bare FastAPI echo",
@@ -28,7 +29,7 @@ SUBJECTS = {
 
 @dataclass(frozen=True)
 class Aim:
-    """What was aimed at, and what came: `found` is to be on the right side of `bound`."""
+    """What was aimed at, and what came: `found` is to be on the right side of `bound`, and nothing to spoil it."""
 
     what: str
     found: float
@@ -37,11 +38,13 @@ class Aim:
     bound: float
     at_least: bool = True
     unit: str = "%"
+    spoilt: str = ""
 
     @property
     def reached(self) -> bool:
         """Whether it was."""
-        return self.found >= self.bound if self.at_least else self.found <= self.bound
+        right = self.found >= self.bound if self.at_least else self.found <= self.bound
+        return right and not self.spoilt
 
     def row(self) -> list[str]:
         """Return its row of the table."""
@@ -51,7 +54,13 @@ class Aim:
         found, low, high, bound = (
             number.format(v * scale) for v in (self.found, self.low, self.high, self.bound)
         )
-        return [self.what, f"{sign} {bound}", found, f"{low} to {high}", "yes" if self.reached else "**no**"]
+        return [
+            self.what,
+            f"{sign} {bound}",
+            found,
+            f"{low} to {high}",
+            "yes" if self.reached else "**no**" + f" ({self.spoilt})" * bool(self.spoilt),
+        ]
 
 
 def aims(found: Found) -> list[Aim]:
@@ -62,8 +71,13 @@ def aims(found: Found) -> list[Aim]:
         return Aim(what, statistics.median(values), min(values), max(values), bound)
 
     def tail(what: str, name: str) -> Aim:
-        values = [_tail(r) for r in found.usual[name, "poisson"]]
-        return Aim(what, statistics.median(values), min(values), max(values), 3, at_least=False, unit="x")
+        results = found.usual[name, "poisson"]
+        values = [_tail(r) for r in results]
+        # A queue that only grows makes everybody wait alike, and the tail look short.
+        waiting = statistics.median(r.waiting for r in results)
+        spoilt = f"it did not keep up: {waiting:,.0f} requests waited on average" if waiting > CLIENTS else ""
+        low, middle, high = min(values), statistics.median(values), max(values)
+        return Aim(what, middle, low, high, 3, at_least=False, unit="x", spoilt=spoilt)
 
     return [
         ratio("cached hits, of the echo's rate", "hit", "echo", 0.6),
@@ -128,7 +142,10 @@ def page(found: Found, command: str, where: str, seed: int, lengths: Lengths, pl
         "A ratio is that of two figures of one round; the median over the rounds is judged, beside it their range.",
         table(["what", "aim", "found", "range", "reached"], [aim.row() for aim in judged]),
         "## What falls short",
-        "\n".join(f"- {aim.what}: {aim.row()[2]}, aimed at {aim.row()[1]}" for aim in short)
+        "\n".join(
+            f"- {aim.what}: {aim.row()[2]}, aimed at {aim.row()[1]}{'; ' * bool(aim.spoilt)}{aim.spoilt}"
+            for aim in short
+        )
         or "Nothing of the aims.",
         "## At 70 % of capacity",
         "Open loop: requests are due on a schedule, and latency counts from then, whether a connection was free or "

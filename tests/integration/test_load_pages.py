@@ -38,6 +38,9 @@ def test_ratios_are_of_one_round_and_what_falls_short_is_said():
     text = page(found, "the command", "a machine", 7, Lengths(), Path("docs/serving.svg"))
     falls_short = text.partition("## What falls short")[2].partition("##")[0]
     assert falls_short.count("\n- ") == 2 and "lists" in falls_short and "70 %" in falls_short
+    found.usual["hit", "poisson"] = [result(np.full(2000, 50.0), 200.0)]  # its queue only grew
+    late = next(aim for aim in aims(found) if "hits" in aim.what and "p99" in aim.what)
+    assert late.found == 1 and not late.reached and "did not keep up" in late.row()[-1]
     assert "100 + 2,000" in text and "(serving.svg)" in text and "`the command`" in text
 
 
