@@ -19,7 +19,8 @@ from olfactory_transformer.utils.stores.tiers import Tiers
 logger = logging.getLogger(__name__)
 _LONGEST_TEXT = 2_000  # characters; longer ones are no molecules
 _MOST_WRITES = 32  # that may wait for the slower tiers; a cache may forget
-_MOST_DECODED = 1_000  # that are asked over and over; decoding takes most of the time of a hit, and some 10 kB
+# Decoding takes most of the time of a hit; one that is decoded takes some 10 kB.
+_MOST_DECODED = 1_000
 _TIDY_EVERY = 3600.0  # seconds
 
 Meaning = tuple[str, tuple[str, ...]] | MoleculeError  # a molecule's key and its spelling's warnings
