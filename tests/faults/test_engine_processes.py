@@ -9,7 +9,13 @@ import time
 import pytest
 
 from olfactory_transformer.core.config import ScentPrediction
-from olfactory_transformer.core.errors import DeadlineExceeded, EngineBusy, EngineFault, ModelCorrupt
+from olfactory_transformer.core.errors import (
+    DeadlineExceeded,
+    EngineBusy,
+    EngineFault,
+    ModelCorrupt,
+    TooManyAtoms,
+)
 from olfactory_transformer.engine.contract import EngineState
 from olfactory_transformer.engine.pool import PoolEngine
 from olfactory_transformer.engine.recall import Recall
@@ -154,6 +160,47 @@ async def test_nothing_is_lost_when_processes_are_killed_over_and_over(started):
         await until(EngineState.READY, engine)
     found = await asyncio.wait_for(asyncio.gather(*asked), SOON)
     assert all(good(outcomes) for outcomes in found)
+
+
+async def test_what_cannot_be_drawn_can_still_be_predicted(started):
+    engine, _ = await started(pace=Pace(stall=0.6))
+    exchange = engine._work.exchange
+
+    async def killing(process, model_hash, batch):
+        if batch[0].picture is not None:
+            os.kill(process.pid, signal.SIGKILL)
+        return await exchange(process, model_hash, batch)
+
+    engine._work.exchange = killing
+    with pytest.raises(EngineFault):
+        await engine.draw("CCO", "svg", "waxy")
+    with pytest.raises(EngineFault, match="a moment ago"):
+        await engine.draw("CCO", "png")
+    assert good(await engine.predict(["CCO"]))
+
+
+async def test_a_large_molecule_is_drawn_but_not_explained(started):
+    engine, log = await started()
+    large = "C" * 150
+    assert (await engine.draw(large, "svg")).startswith(b"<svg")
+    with pytest.raises(TooManyAtoms, match="at most 60 for a picture with a word"):
+        await engine.draw(large, "svg", "waxy")
+    assert (await engine.draw("C" * 60, "svg", "waxy")).startswith(b"<svg")
+    assert log.restarts == []
+
+
+async def test_what_is_known_is_answered_while_no_process_starts(started, own_folder):
+    engine, _ = await started(model=own_folder, recall=Recall(Tiers([MemoryStore(100, 3600)], ttl=3600)))
+    assert good(await engine.predict(["CCO"]))
+    weights = own_folder / "model.onnx"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    os.kill(engine.pids[0], signal.SIGKILL)
+    await until(EngineState.FAILED, engine)
+    while engine._crew.error is None:
+        await asyncio.sleep(0.01)
+    for _ in range(20):
+        assert good(await engine.predict(["CCO"]))
+        await asyncio.sleep(0.02)
 
 
 async def test_identical_molecules_in_flight_are_computed_once(started):

@@ -1,4 +1,4 @@
-"""Start real services: `with redis() as service: service.url`. Each is a process that a test may stop, freeze or kill."""
+"""Start real services: `with redis() as service: service.url`. A test may stop, freeze or kill each."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from olfactory_transformer.core.errors import (
     DeadlineExceeded,
     EngineBusy,
     EngineFault,
+    EngineFailed,
     EngineNotReady,
     MoleculeError,
     UnknownWord,
@@ -121,6 +122,7 @@ async def handle_problem(request: Request, error: Exception) -> Response:
 HANDLED: tuple[type[Exception], ...] = (
     ApiError,
     MoleculeError,
+    EngineFailed,
     EngineNotReady,
     EngineBusy,
     EngineFault,
@@ -151,6 +153,8 @@ def as_api_error(error: Exception) -> ApiError:
 
 
 def _of_engine(error: Exception) -> ApiError:
+    if isinstance(error, EngineFailed):
+        return ApiError("engine-failed", "no process of the model starts; the log says why")
     if isinstance(error, EngineNotReady):
         return ApiError("not-ready", "the model is warming up; expected to be ready within seconds")
     if isinstance(error, EngineBusy):

@@ -21,6 +21,7 @@ OlfactoryError
 ├── DataError (ValueError)          a training or evaluation file with wrong contents
 ├── FileFormatError (ValueError)    an input or output file of an unknown or broken format
 ├── EngineNotReady                  the engine is not warmed up yet; ask again soon
+├── EngineFailed                    the engine does not work at present
 ├── EngineFault                     the engine failed on input that it should have handled
 ├── EngineBusy                      the queue is full, or the engine is stopping; ask again later
 ├── DeadlineExceeded                no answer in the time allowed
@@ -169,6 +170,10 @@ class FileFormatError(OlfactoryError, ValueError):
 
 class EngineNotReady(OlfactoryError):
     """The engine has not finished its warm-up; ask again soon."""
+
+
+class EngineFailed(OlfactoryError):
+    """No process of the engine starts; it is tried again and again."""
 
 
 class EngineFault(OlfactoryError):

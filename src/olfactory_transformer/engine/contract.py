@@ -107,7 +107,7 @@ class EngineObserver(Protocol):
         ...
 
     def restarted(self, reason: str) -> None:
-        """Note a process that was replaced: died, stalled or unresponsive."""
+        """Note a process that was replaced: died, stalled (or silent) or failing (its model does not predict)."""
         ...
 
 
@@ -167,6 +167,8 @@ class Engine(Protocol):
         ------
         EngineNotReady
             The warm-up is not done.
+        EngineFailed
+            No process starts. What is remembered is answered all the same.
         EngineBusy
             The queue has no room for so many, or the engine is stopping.
         DeadlineExceeded
@@ -189,7 +191,7 @@ class Engine(Protocol):
             The model does not have the word.
         CannotDraw
             RDKit's drawing code does not load on this machine.
-        EngineNotReady, EngineBusy, DeadlineExceeded, EngineFault
+        EngineNotReady, EngineFailed, EngineBusy, DeadlineExceeded, EngineFault
             As `predict`.
         """
         ...

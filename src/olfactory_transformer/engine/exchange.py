@@ -60,13 +60,15 @@ class Exchange:
     def __init__(self, line: Line, recall: Recall) -> None:
         self._line, self._recall = line, recall
         self._computing: dict[str, list[Share]] = {}  # who else waits for what a process is at
-        self._poisons: TTLCache[str, None] = TTLCache(_POISONS, _POISON_SECONDS, timer=time.monotonic)
+        self._poisons: TTLCache[tuple[str, bool], None] = TTLCache(
+            _POISONS, _POISON_SECONDS, timer=time.monotonic
+        )
         self.observer: EngineObserver = Nobody()
         self.seconds_an_item = 0.001  # of one process; a running mean
 
-    def is_poison(self, text: str) -> bool:
-        """Tell whether a process failed with this text, and nothing but it, lately."""
-        return text in self._poisons
+    def is_poison(self, text: str, *, picture: bool = False) -> bool:
+        """Tell whether a process failed with this text, and nothing but it, lately: predicting or drawing it."""
+        return (text, picture) in self._poisons
 
     async def exchange(self, process: Process, model_hash: str, batch: list[Entry]) -> bool:
         """Have the process answer the batch; return whether its model has to be tried out."""
@@ -92,7 +94,7 @@ class Exchange:
             (entry,) = batch
             entry.failures_alone += 1
             if entry.failures_alone >= _MOST_FAILURES_ALONE:
-                self._poisons[entry.text] = None
+                self._poisons[entry.text, entry.picture is not None] = None
                 entry.finish(EngineFault("the molecule makes the model's process fail"))
         self._line.add_again(batch)
 

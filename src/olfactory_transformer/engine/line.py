@@ -75,24 +75,29 @@ class Line:
     """Entries that wait, up to a number of them.
 
     Each request has a lane of its own, and a batch takes from the lanes in turn: a list of a thousand does not
-    keep a single molecule waiting. Entries with which a process failed go first, and each alone.
+    keep a single molecule waiting. Entries with which a process failed go first, and each alone. Pictures, which
+    take as long as many predictions, go one by one between batches, and never keep all processes at once.
 
     Parameters
     ----------
     limit : int
         Entries that may wait.
+    pictures : int
+        Pictures that may be drawn at the same time.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, pictures: int = 1) -> None:
         self.limit = limit
         self.queued = 0
+        self._most_pictures, self._drawing, self._picture_next = pictures, 0, True
+        self._pictures = Lane()
         self._lanes: dict[Lane, None] = {}  # in the order of their turns
         self._again = Lane()
         self._there, self._room = asyncio.Event(), asyncio.Event()
         self._idle = 0
 
     def add(self, entries: Sequence[Entry]) -> None:
-        """Let the entries of one request wait.
+        """Let the entries of one request wait; a picture is a request of its own.
 
         Raises
         ------
@@ -101,8 +106,11 @@ class Line:
         """
         if not self._fits(len(entries)):
             raise EngineBusy("queue-full")
-        self._wait_in(lane := Lane(), entries)
-        self._lanes[lane] = None
+        if entries[0].picture is not None:
+            self._wait_in(self._pictures, entries)
+            return
+        self._lanes[lane := Lane()] = None
+        self._wait_in(lane, entries)
 
     async def room_for(self, count: int) -> None:
         """Wait until `add` would take so many entries."""
@@ -119,6 +127,12 @@ class Line:
         entry.waiting -= 1
         if not entry.waiting and entry.lane is not None:
             self._leaves(entry, entry.lane)
+
+    def done(self, batch: Sequence[Entry]) -> None:
+        """Note that a process has nothing more to do with a batch that it took."""
+        if batch[0].picture is not None:
+            self._drawing -= 1
+            self._there.set()
 
     async def take(self, items: int, tokens: int, delay: float = 0.0) -> list[Entry]:
         """Return a batch, as soon as there is something.
@@ -138,12 +152,15 @@ class Line:
                 while not self.queued:
                     self._there.clear()
                     await self._there.wait()
-                if delay and self.queued < items and not self._again:
+                if delay and self._lanes and self.queued < items and not self._again:
                     # Counted from the arrival, so that a take which is given up and begun anew does not start over.
                     oldest = next(iter(self._lanes))[0].born
                     await asyncio.sleep(oldest + delay - asyncio.get_running_loop().time())
                 if batch := self._batch(min(items, math.ceil(self.queued / self._idle)), tokens):
+                    self._drawing += batch[0].picture is not None
                     return batch
+                self._there.clear()  # pictures wait, and enough are being drawn
+                await self._there.wait()
         finally:
             self._idle -= 1
 
@@ -153,19 +170,27 @@ class Line:
             if entry.lane is not None:
                 self._leaves(entry, entry.lane)
                 return [entry]
+        if self._pictures and self._drawing < self._most_pictures and (self._picture_next or not self._lanes):
+            self._picture_next = False
+            while self._pictures:
+                entry = self._pictures.popleft()
+                if entry.lane is not None:
+                    self._leaves(entry, entry.lane)
+                    return [entry]
+        self._picture_next = True
         batch: list[Entry] = []
         longest = 0
         while self._lanes and len(batch) < items:
             lane = next(iter(self._lanes))
             entry = lane[0]
             if entry.lane is not None:
-                longest, alone = max(longest, entry.tokens), entry.picture is not None
-                if batch and (alone or longest * (len(batch) + 1) > tokens):
+                longest = max(longest, entry.tokens)
+                if batch and longest * (len(batch) + 1) > tokens:
                     break
-                self._leaves(entry, lane)
                 batch.append(entry)
-                items = 1 if alone else items
             lane.popleft()
+            if entry.lane is not None:
+                self._leaves(entry, lane)
             if lane in self._lanes:  # to the end
                 del self._lanes[lane]
                 self._lanes[lane] = None
@@ -185,6 +210,7 @@ class Line:
         self.queued -= 1
         if not lane.queued:  # also what left it early goes
             self._lanes.pop(lane, None)
+            lane.clear()
         self._room.set()
 
     def _fits(self, count: int) -> bool:

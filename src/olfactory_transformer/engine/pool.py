@@ -18,6 +18,7 @@ from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.core.errors import (
     DeadlineExceeded,
     EngineBusy,
+    EngineFailed,
     EngineFault,
     EngineNotReady,
     MoleculeError,
@@ -45,6 +46,7 @@ from olfactory_transformer.utils.stores.tiers import Tiers
 logger = logging.getLogger(__name__)
 _POLL = 0.02  # seconds, while what was taken is finished
 _LONGEST_RETRY = 60.0
+_POISON = "the molecule made the model's process fail a moment ago"
 
 
 class PoolEngine:
@@ -101,7 +103,7 @@ class PoolEngine:
         self._device, self._memory_mb = device, memory_mb
         self._pace, self._timeout = pace or Pace(), timeout
         self._recall = recall or Recall()
-        self._line = Line(limit)
+        self._line = Line(limit, pictures=max(1, self._size // 2))
         self._work = Exchange(self._line, self._recall)
         self._waiting: dict[tuple[str, float], Entry] = {}
         self._crew = self._new_crew(self._model)
@@ -189,15 +191,19 @@ class PoolEngine:
     ) -> list[Outcome]:
         """Predict molecules in their order; see `Engine.predict`."""
         check_dilution(dilution)
-        self._check_open()
+        self._check_taking()
         found = {text: self._known(text, dilution) for text in smiles}
         if asked := [text for text, answer in found.items() if answer is None]:
+            self._check_working()
             found.update(zip(asked, await self._answers(asked, dilution, wait), strict=True))
         return [_outcome(found[text]) for text in smiles]
 
     async def draw(self, smiles: str, form: PictureForm, word: str | None = None) -> bytes:
         """Return a molecule's picture; see `Engine.draw`."""
-        self._check_open()
+        self._check_taking()
+        if self._work.is_poison(smiles, picture=True):
+            raise EngineFault(_POISON)
+        self._check_working()
         entry = self._new(smiles, DEFAULT_DILUTION)
         entry.picture = (form, word)
         self._join([entry])
@@ -226,19 +232,21 @@ class PoolEngine:
             await asyncio.shield(old.retire())
             return crew.info
 
-    def _check_open(self) -> None:
+    def _check_taking(self) -> None:
         if self._stopping:
             raise self._busy("draining")
+
+    def _check_working(self) -> None:
         state = self.state
         if state is EngineState.STARTING:
             raise EngineNotReady("the model is warming up")
-        if state is EngineState.FAILED and not self._crew.pids:
-            raise EngineNotReady("the model does not start")
+        if state is EngineState.FAILED and self._crew.error is not None:  # and not only being replaced
+            raise EngineFailed("no process of the model starts")
 
     def _known(self, text: str, dilution: float) -> Answer | None:
         """Return the answer if it is there without waiting."""
         if self._work.is_poison(text):
-            return EngineFault("the molecule made the model's process fail a moment ago")
+            return EngineFault(_POISON)
         return self._recall.at_once(self.info.hash, text, dilution)
 
     async def _answers(self, texts: Sequence[str], dilution: float, wait: bool) -> list[Answer]:

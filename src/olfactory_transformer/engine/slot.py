@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -102,7 +103,8 @@ class Slot:
         self.busy = False
         self.error: OlfactoryError | None = None  # of the last start, if that failed
         self.settled = asyncio.Event()  # the first start went well, or failed
-        self._task = asyncio.create_task(self._run())
+        # In a context of its own: what it logs is not about the request that asked for a reload.
+        self._task = asyncio.create_task(self._run(), context=contextvars.Context())
 
     @property
     def pid(self) -> int | None:
@@ -175,24 +177,30 @@ class Slot:
                 async with _within(_PONG_WITHIN):
                     await process.ask(frames.Ping())
                 continue
-            if process.gone:  # while it was idle: the batch has nothing to do with it
-                self._line.add_again(batch)
-                raise ProcessGone("it ended")
             self.busy = True
             try:
-                async with _within(self._pace.stall):
-                    doubtful = await self._work.exchange(process, self._model_hash, batch)
-            except (ProcessGone, Stalled):
-                self._work.failed(batch)
-                raise
-            except asyncio.CancelledError:  # killed: another process does what this one was at
-                self._line.add_again(batch)
-                raise
+                doubtful = await self._work_off(process, batch)
             finally:
                 self.busy = False
+                self._line.done(batch)
             if doubtful:
                 async with _within(self._pace.stall):
                     await _try_out(process)
+
+    async def _work_off(self, process: Process, batch: list[Entry]) -> bool:
+        """Have the batch answered, or tried again by another process; return whether to try the model out."""
+        if process.gone:  # while it was idle: the batch has nothing to do with it
+            self._line.add_again(batch)
+            raise ProcessGone("it ended")
+        try:
+            async with _within(self._pace.stall):
+                return await self._work.exchange(process, self._model_hash, batch)
+        except (ProcessGone, Stalled):
+            self._work.failed(batch)
+            raise
+        except asyncio.CancelledError:  # killed: another process does what this one was at
+            self._line.add_again(batch)
+            raise
 
     def _lost(self, error: Exception, served: bool) -> None:
         reason = _REASONS.get(type(error), "refused")

@@ -38,7 +38,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _CLIENT_GONE = 499
 STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "gone")
 REJECTIONS = ("queue-full", "draining", "deadline", "client-gone")
-RESTARTS = ("died", "stalled", "unresponsive")
+RESTARTS = ("died", "stalled", "failing")
 
 
 class Metrics:
@@ -115,7 +115,7 @@ class Metrics:
         )
         self._restarts = Counter(
             "olfactory_worker_restarts_total",
-            "Model processes replaced: died, stalled or unresponsive",
+            "Model processes replaced: died, stalled or failing",
             ["reason"],
             registry=registry,
         )

@@ -102,11 +102,46 @@ async def test_what_has_its_answer_is_not_tried_again():
     assert line.queued == 0
 
 
-async def test_a_picture_goes_alone():
+def pictures(*names):
+    return [entry for name in names for entry in entries(name, picture=("svg", None))]
+
+
+async def test_pictures_go_alone_and_between_batches():
     line = Line(100)
-    line.add([*entries("a"), *entries("p", picture=("svg", None)), *entries("b")])
-    taken = [texts(await line.take(32, 1000)) for _ in range(3)]
-    assert taken == ["a", "p", "b"]
+    for picture in pictures(*"pqr"):
+        line.add([picture])
+    line.add(entries(*"ab"))
+    line.add(entries(*"cd"))
+    taken = []
+    for _ in range(5):
+        batch = await line.take(3, 1000)
+        line.done(batch)
+        taken.append(texts(batch))
+    assert taken == ["p", "acb", "q", "d", "r"]
+
+
+async def test_pictures_do_not_keep_all_processes():
+    line = Line(100, pictures=1)
+    for picture in pictures(*"pq"):
+        line.add([picture])
+    first = await line.take(32, 1000)
+    other = asyncio.create_task(line.take(32, 1000))
+    await asyncio.sleep(0)
+    line.add(entries("a"))
+    assert texts(await other) == "a"
+    waits = asyncio.create_task(line.take(32, 1000))
+    await asyncio.sleep(0.01)
+    assert not waits.done()
+    line.done(first)
+    assert texts(await waits) == "q"
+
+
+async def test_pictures_that_nobody_waits_for_are_not_kept():
+    line = Line(100)
+    (gone,) = pictures("p")
+    line.add([gone])
+    line.leave(gone)
+    assert (line.queued, len(line._pictures)) == (0, 0)
 
 
 async def test_idle_processes_share():
