@@ -143,3 +143,96 @@ def test_one_that_says_nothing_or_little_does_not_stay(server, monkeypatch):
     assert problem(second) == (408, "request-timeout")
     for name in ("empty lines", "a body nobody reads"):
         assert results[name].count(b"HTTP/1.1") == 1
+
+
+CHUNKED = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+LAST_CHUNK = b"1\r\n \r\n0\r\n"
+
+
+@pytest.mark.parametrize("method", [b"GET /health", b"POST /v1/predict"])
+@pytest.mark.parametrize(
+    ("before", "piece"),
+    [
+        (LAST_CHUNK, b"a:b\r\n" * 10_000),
+        (LAST_CHUNK + b"a: ", b"a" * 50_000),
+        (b"1;", b"a" * 50_000),
+    ],
+)
+def test_nobody_keeps_what_follows_a_body(server, method, before, piece):
+    """Trailers and chunk extensions count towards no body."""
+    with connect(server) as connection, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        connection.sendall(method + b" HTTP/1.1\r\nHost: x\r\n" + CHUNKED + before)
+        for _ in range(400):  # 20 MB
+            connection.sendall(piece)
+            time.sleep(0.005)
+
+
+def answers_of(application, *parts):
+    """Send all to an application behind a `Connection`, and return what comes until it hangs up."""
+    import asyncio
+
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+    async def main():
+        config = Config(application, log_config=None, lifespan="off", ws="none")
+        config.load()
+        loop, state = asyncio.get_running_loop(), ServerState()
+        listening = await loop.create_server(lambda: limits.Connection(config, state, {}), "127.0.0.1", 0)
+        async with asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+            for part in parts:
+                writer.write(part)
+                await asyncio.sleep(0.02)
+            found = await reader.read()
+        writer.close()
+        listening.close()
+        return found
+
+    return asyncio.run(main())
+
+
+async def tell_headers(scope, receive, send):
+    while (await receive())["more_body"]:
+        pass
+    body = b" ".join(name for name, _ in scope["headers"] if name.startswith(b"x-"))
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_trailer_is_no_header(apart):
+    parts = [
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-First: 1\r\n" + CHUNKED + b"1\r\n",
+        b" \r\n0\r\nX-API-Key: secret\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-Second: 1\r\n" + CHUNKED + b"0\r\nX-Trailer: 1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Third: 1\r\nConnection: close\r\n\r\n",
+    ]
+    found = answers_of(tell_headers, *(parts if apart else [b"".join(parts)]))
+    assert re.findall(rb"x-[a-z-]+(?: x-[a-z-]+)*", found) == [b"x-first", b"x-second", b"x-third"]
+
+
+def test_many_requests_at_once_are_not_taken_for_trailers():
+    one = b"GET / HTTP/1.1\r\nHost: x\r\nX-A: %s\r\n\r\n" % (b"a" * 2000)
+    last = b"POST / HTTP/1.1\r\nHost: x\r\nX-Last: 1\r\nConnection: close\r\nContent-Length: 1\r\n\r\n"
+    found = answers_of(tell_headers, one * 60 + last, b" ")
+    assert found.count(b"x-a") == 60
+    assert found.endswith(b"x-last")
+
+
+@pytest.mark.parametrize(
+    "coding", ["gzip, chunked", "chunked\r\nTransfer-Encoding: chunked", "deflate, chunked"]
+)
+def test_a_body_of_another_transfer_coding(server, coding):
+    head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: {coding}"
+    found = sent(server, head.encode() + b'\r\n\r\n11\r\n{"smiles": "CCO"}\r\n0\r\n\r\n')
+    assert problem(found) == (400, "bad-request")
+
+
+@pytest.mark.parametrize("coding", ["chunked", "Chunked"])
+def test_a_body_in_chunks_is_read(server, coding):
+    head = "POST /v1/predict HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    head += f"Transfer-Encoding: {coding}\r\n\r\n"
+    found = sent(server, head.encode() + b'11\r\n{"smiles": "CCO"}\r\n0\r\n\r\n')
+    assert found.startswith(b"HTTP/1.1 200")

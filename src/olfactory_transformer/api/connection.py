@@ -17,9 +17,10 @@ from olfactory_transformer.api.problems import MEDIA_TYPE, ApiError, problem_bod
 
 logger = logging.getLogger("olfactory_transformer.requests")
 
-HEAD_BYTES = 64 * 1024  # of the request line and the headers together
+HEAD_BYTES = 64 * 1024  # of the request line and the headers together, and once more of what follows a body
 HEAD_SECONDS = 20.0  # from a request's first byte, or a connection's beginning, to the end of its headers
 _TOO_LARGE = ApiError("headers-too-large", f"expected at most {HEAD_BYTES} bytes")
+_CODED = ApiError("bad-request", "expected no Transfer-Encoding but chunked")
 # Requests that were sent before their client could know that we close are still answered.
 _LINGER = 0.25  # seconds, after an answer
 _FIRST_LINGER = 1.0  # seconds, on a connection that has said nothing yet
@@ -40,6 +41,9 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._head_bytes = 0
         self._begun = False  # a request of which the headers are not complete
+        self._unfinished = False  # a request of which the headers are complete, and the body is not
+        self._advanced = False  # by what arrived last: a request, or its body
+        self._framing_bytes = 0  # since then: chunk sizes, their extensions, trailers
         self._refused = False
         self._closing = False
         self._head_timer: asyncio.TimerHandle | None = None
@@ -58,10 +62,16 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, and wait for headers only so long, and only for so many."""
+        self._advanced = False
         if not self._refused:
             super().data_received(data)
         if self._refused or self.transport.is_closing():
             return
+        if self._unfinished and not self._advanced:
+            self._framing_bytes += len(data)
+            if self._framing_bytes > HEAD_BYTES:
+                self._hang_up()
+                return
         if self._begun:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
@@ -77,12 +87,23 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self._begun, self._head_bytes = True, 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; a field after the body is none, and must not pass for one that the gate or a proxy knows."""
+        if self._begun:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Start on the request, unless its headers are too long."""
         self._begun = False
+        self._unfinished = self._advanced = True
+        self._framing_bytes = 0
         self._stop_waiting()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
             self._refuse(_TOO_LARGE)
+        # The parser takes chunks whatever they hold, and would hand over compressed bytes as they are.
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and codings != [b"chunked"]:
+            self._refuse(_CODED)
         if self._refused:
             return
         super().on_headers_complete()
@@ -91,11 +112,13 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Hand over a part of a body."""
+        self._advanced, self._framing_bytes = True, 0
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note the end of a request."""
+        self._unfinished = False
         if not self._refused:
             super().on_message_complete()
 
@@ -155,12 +178,8 @@ class Connection(HttpToolsProtocol):
         """Answer without the application, which has no request yet, and hang up."""
         if self._refused or self.transport.is_closing():
             return
-        self._refused = True
-        self._stop_waiting()
-        if (
-            self._busy
-        ):  # what follows a request that is being answered; a second answer would end up inside the first
-            self.transport.abort()
+        if self._busy:  # a second answer would end up inside the first
+            self._hang_up()
             return
         kind, request_id = error.kind, os.urandom(16).hex()
         body = problem_body(error, "", request_id, {})
@@ -177,7 +196,16 @@ class Connection(HttpToolsProtocol):
         ]
         head = b"".join(b"%b: %b\r\n" % pair for pair in headers)
         self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[kind.status], head, body))
-        # Closed with something unread, a connection is reset, and the answer may be lost with it.
+        self._hang_up()
+        logger.info("- unmatched %d %s id=%s", kind.status, kind.code, request_id)
+
+    def _hang_up(self) -> None:
+        """Take nothing more, and close: at once, if a request is being answered."""
+        self._refused = True
+        self._stop_waiting()
+        if self._busy:
+            self.transport.abort()
+            return
+        # Closed with something unread, a connection is reset, and what was answered may be lost with it.
         self.transport.write_eof()
         self.loop.call_later(_LINGER, self.transport.close)
-        logger.info("- unmatched %d %s id=%s", kind.status, kind.code, request_id)
