@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from typing import Any
 
@@ -58,9 +59,16 @@ def error_members(error: Exception) -> dict[str, Any]:
 
 
 def as_json(value: object) -> bytes:
-    """Encode; numbers are finite by the engine's contract (`engine.contract.finite`).
+    r"""Encode; numbers are finite by the engine's contract (`engine.contract.finite`).
+
+    A lone surrogate, which a client may have sent as an escape, goes back as one.
 
     >>> as_json({"words": {"musk": 0.75}})
     b'{"words":{"musk":0.75}}'
+    >>> as_json({"id": "\ud800"})
+    b'{"id":"\\ud800"}'
     """
-    return _encoder.encode(value)
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode("ascii")

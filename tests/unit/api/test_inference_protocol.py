@@ -1,5 +1,7 @@
 """The shapes of the Open Inference Protocol, as its specification writes them."""
 
+import json
+
 import pytest
 
 from olfactory_transformer import __version__
@@ -118,3 +120,11 @@ def test_a_wrong_request_says_where(client, body, pointer):
 def test_too_many(started):
     reply = infer(started(max_items=2), ["C"] * 3)
     assert (reply.status_code, reply.json()["code"]) == (413, "too-many-items")
+
+
+def test_an_id_that_is_no_unicode_comes_back_as_it_was(client):
+    tensor = {"name": "smiles", "datatype": "BYTES", "shape": [1], "data": ["CCO"]}
+    body = json.dumps({"id": "\ud800", "inputs": [tensor]})
+    reply = client.post(MODEL + "/infer", content=body, headers={"Content-Type": "application/json"})
+    assert (reply.status_code, reply.json()["id"]) == (200, "\ud800")
+    assert rb'"id":"\ud800"' in reply.content
