@@ -9,7 +9,7 @@ DATA ?= ../shared/data
 BASE := .venv
 DEV := .venv-dev
 
-.PHONY: serve test lint bench-accuracy bench-chemprop clean
+.PHONY: serve test lint bench-accuracy bench-chemprop bench-serving bench-faults soak clean
 
 serve: $(BASE)/.installed
 	$(BASE)/bin/olfactory serve --host $(HOST) --port $(PORT)
@@ -32,6 +32,18 @@ bench-chemprop: $(DEV)/.installed
 	$(PYTHON) -m venv .venv-chemprop
 	.venv-chemprop/bin/pip install --quiet --disable-pip-version-check "$(TORCH)" chemprop==2.3.1
 	$(DEV)/bin/python benchmarks/chemprop_baseline.py --data $(DATA) --chemprop .venv-chemprop/bin/chemprop
+
+# The server beside a bare echo and beside the library (20 minutes), what each fault does to it (10), and 35 minutes of steady load.
+# On a machine that does nothing else.
+bench-serving: $(DEV)/.installed
+	$(DEV)/bin/python -m benchmarks.load.compare --report docs/results/serving.md
+
+bench-faults: $(DEV)/.installed
+	tests/services/install.sh
+	$(DEV)/bin/python -m benchmarks.faults.matrix --repeats 3 --report docs/results/faults.md
+
+soak: $(DEV)/.installed
+	$(DEV)/bin/python -m benchmarks.load.soak --minutes 30 --report docs/results/soak.md
 
 # The base environment predicts and serves, without torch, in under 400 MB: bytecode is left to be made when it is
 # first needed, and the installers, which serve nothing, go (`.venv/bin/python -m ensurepip` brings pip back).
