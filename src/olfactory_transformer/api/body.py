@@ -18,7 +18,7 @@ from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.core.errors import shown
 
 JSON = ("application/json",)
-_MOST_ERRORS = 10
+MOST_ERRORS = 10  # that a problem tells of
 _CLOSE = {"Connection": "close"}  # the rest of the body is not waited for
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -162,7 +162,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _invalid(error: ValidationError) -> ApiError:
     faults = []
-    for fault in error.errors(include_url=False)[:_MOST_ERRORS]:
+    for fault in error.errors(include_url=False)[:MOST_ERRORS]:
         path = [*fault["loc"], *fault.get("ctx", {}).get("path", ())]
         pointer = "".join(
             "/" + ascii(str(part))[1:-1][:60].replace("~", "~0").replace("/", "~1") for part in path

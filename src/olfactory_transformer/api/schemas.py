@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from olfactory_transformer.api.body import described
+from olfactory_transformer.api.body import MOST_ERRORS, described
 from olfactory_transformer.core.config import DEFAULT_DILUTION
 
 Words = Literal["notes", "all"]
@@ -62,10 +63,24 @@ LineId = Annotated[
 Dilution = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
 
 
-class PredictRequest(BaseModel):
-    """Molecules to predict."""
+class Asked(BaseModel):
+    """An object of a request: it has no keys but its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_few_unknown(cls, value: object) -> object:
+        """Leave out unknown keys that no problem would tell of: of each, pydantic makes an error of its own."""
+        own = cls.model_fields
+        if not isinstance(value, dict) or len(value) <= len(own) + MOST_ERRORS:
+            return value
+        kept = {name: value[name] for name in own if name in value}
+        return kept | {name: value[name] for name in islice((n for n in value if n not in own), MOST_ERRORS)}
+
+
+class PredictRequest(Asked):
+    """Molecules to predict."""
 
     smiles: Smiles = Field(description="One SMILES, or a list of them.")
     words: Words = Field(
@@ -76,10 +91,8 @@ class PredictRequest(BaseModel):
     )
 
 
-class StreamLine(BaseModel):
+class StreamLine(Asked):
     """A line of a stream, where it is not just a SMILES as text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     smiles: OneSmiles
     id: LineId | None = Field(None, description="Comes back with the line's answer.")
@@ -241,10 +254,8 @@ class ErrorMeaning(BaseModel):
     hint: str
 
 
-class ReloadRequest(BaseModel):
+class ReloadRequest(Asked):
     """Which model to serve."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Annotated[str, Field(strict=True)] | None = Field(
         None, description="One of those of `GET /v1/admin/models`; without it, what is served is read again."

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StrictInt, StrictStr, WithJsonSchema
+from pydantic import BaseModel, Field, PlainValidator, StrictInt, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from olfactory_transformer.api.body import described
-from olfactory_transformer.api.schemas import SMILES_SCHEMA
+from olfactory_transformer.api.schemas import SMILES_SCHEMA, Asked
 
 OutputName = Literal["words", "canonical_smiles"]
 
@@ -77,10 +77,8 @@ class ModelMetadata(BaseModel):
     outputs: list[TensorMetadata]
 
 
-class InputTensor(BaseModel):
+class InputTensor(Asked):
     """The SMILES to predict."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Literal["smiles"]
     datatype: Literal["BYTES"]
@@ -89,19 +87,15 @@ class InputTensor(BaseModel):
     data: Texts
 
 
-class RequestedOutput(BaseModel):
+class RequestedOutput(Asked):
     """An output that is asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: OutputName
     parameters: dict[str, Any] | None = Field(None, description="Not used.")
 
 
-class InferRequest(BaseModel):
+class InferRequest(Asked):
     """Molecules to predict."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: StrictStr | None = Field(None, description="Comes back with the reply.")
     parameters: dict[str, Any] | None = Field(None, description="Not used.")
