@@ -77,9 +77,9 @@ class Models:
                 return await self._engine.reload(target)
             except (ModelError, EngineFault) as error:
                 logger.error("the model was not changed", exc_info=error)
-                raise ApiError(
-                    "reload-failed", f"{error}; {self._engine.info.full_version} goes on"
-                ) from error
+                asked, served = name or self._engine.info.name, self._engine.info.full_version
+                detail = f"{asked}: {_reason(error)} The log has more; {served} goes on"
+                raise ApiError("reload-failed", detail) from error
 
     def _located(self, name: str) -> str:
         own = self._own()  # what a client sent is only ever compared with what is there
@@ -88,3 +88,14 @@ class Models:
         if name in bundled_models():
             return name
         raise ApiError("unknown-model", f"got {shown(name)}, expected one of {', '.join(self.names())}")
+
+
+def _reason(error: ModelError | EngineFault) -> str:
+    """Return a sentence: what kind of error it is, as its own text has paths of the server.
+
+    >>> _reason(ModelError("/srv/models/next/config.json: missing"))
+    'A model folder that cannot be used.'
+    """
+    if isinstance(error, EngineFault):
+        return "Its warm-up failed."
+    return (type(error).__doc__ or "").strip().splitlines()[0]

@@ -5,6 +5,7 @@ import pytest
 
 from olfactory_transformer.api.models import Models
 from olfactory_transformer.api.problems import ApiError
+from olfactory_transformer.core.errors import EngineFault, ModelCorrupt, ModelForeign
 from olfactory_transformer.engine.fake import FakeEngine
 
 RELOAD = "/v1/admin/reload"
@@ -119,3 +120,24 @@ def test_a_folder_that_is_away_leaves_what_ships(tmp_path):
 def test_without_a_key_nobody_is_an_administrator(client):
     for reply in (client.get("/v1/admin/models"), client.post(RELOAD, json={})):
         assert (reply.status_code, reply.json()["code"]) == (401, "key-required")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ModelCorrupt("{}/model.onnx: missing"), "A file is missing, truncated or altered"),
+        (ModelForeign("{}: no manifest.json"), "not written by this package"),
+        (EngineFault("its process did not start: {}/model.onnx"), "Its warm-up failed."),
+    ],
+)
+@pytest.mark.parametrize("body", [{"model": "broken"}, {}])
+def test_why_it_cannot_be_used_is_told_without_a_path(open_client, folder, error, reason, body):
+    class Refusing(FakeEngine):
+        async def reload(self, model=None):
+            raise type(error)(str(error).format(folder / "broken"))
+
+    found = open_client(Refusing()).post(RELOAD, json=body).json()
+    assert found["code"] == "reload-failed"
+    assert found["detail"].startswith(body.get("model", "made-up") + ": ")
+    assert reason in found["detail"]
+    assert str(folder) not in json.dumps(found)
