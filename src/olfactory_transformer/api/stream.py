@@ -55,7 +55,7 @@ class StreamReply(Response):
         self._chunks: asyncio.Queue[asyncio.Task[list[bytes]] | None] = asyncio.Queue()
         self._scope: Scope = {}
         self._taken = self._answered = 0
-        self._last_write = 0.0
+        self._last_line_taken = self._last_write = 0.0  # of the loop's time
         self._end: ApiError | None = None  # why the stream ends before the client ended it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +107,8 @@ class StreamReply(Response):
         raise ClientDisconnect
 
     async def _read_lines(self, receive: Receive, tasks: asyncio.TaskGroup) -> None:
-        lines = Lines(self._options.line_bytes)
+        lines, loop = Lines(self._options.line_bytes), asyncio.get_running_loop()
+        self._last_line_taken = loop.time()
         more = True
         while more:
             message = await self._received(receive)
@@ -125,6 +126,7 @@ class StreamReply(Response):
                 await self._room.acquire()
                 self._chunks.put_nowait(tasks.create_task(self._answers(found, self._taken)))
                 self._taken += len(found)
+                self._last_line_taken = loop.time()
 
     async def _pay(self, lines: int) -> None:
         """Pay for more lines than one request may have molecules, once the caller's quota has room."""
@@ -135,17 +137,17 @@ class StreamReply(Response):
             await charge(due)
 
     async def _received(self, receive: Receive) -> Message | None:
-        """Return what comes next, None if nothing does while there is nothing left to answer."""
+        """Return what comes next, None if that makes no line in time while there is nothing left to answer."""
         loop = asyncio.get_running_loop()
-        since = loop.time()
         while True:
-            since = max(since, self._last_write)
+            # Not since bytes came: blank lines, or a line letter by letter, would keep a stream open for ever.
+            since = max(self._last_line_taken, self._last_write)
             try:
                 async with asyncio.timeout_at(since + self._options.idle):
                     return await receive()
             except TimeoutError:
                 if self._taken > self._answered:
-                    since = loop.time()  # the client waits for us
+                    self._last_line_taken = loop.time()  # the client waits for us
                 elif since >= self._last_write:
                     return None
 

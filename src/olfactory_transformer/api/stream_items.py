@@ -28,7 +28,7 @@ class Options:
     line_bytes : int
         Limit of one line.
     idle : float
-        Seconds without a byte, and nothing left to answer, after which the stream is ended.
+        Seconds without a line, and nothing left to answer, after which the stream is ended.
     request : int
         Lines that count as one request against the caller's quota.
     """

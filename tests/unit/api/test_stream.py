@@ -247,6 +247,26 @@ async def test_one_that_leaves_after_its_last_line_is_noticed_too():
     assert engine.gone == 1
 
 
+@pytest.mark.parametrize("piece", [b"\n", b" \r\n", b"C"])
+async def test_one_that_sends_no_line_is_idle(piece):
+    async with Streaming(FakeEngine(), inference_timeout=0.3) as stream:
+        stream.send(b'"CCO"\n')
+        await stream.line()
+        async with asyncio.timeout(10):
+            while not stream.ended:
+                stream.send(piece)
+                await asyncio.sleep(0.01)
+        assert stream.lines()[-1]["error"]["code"] == "request-timeout"
+
+
+async def test_one_that_sends_a_line_now_and_then_is_not_idle():
+    async with Streaming(FakeEngine(), inference_timeout=1) as stream:
+        for _ in range(8):
+            stream.send(b'"CCO"\n')
+            assert "prediction" in await stream.line()
+            await asyncio.sleep(0.2)
+
+
 async def test_a_client_that_says_nothing_is_told_and_left():
     async with Streaming(FakeEngine(), inference_timeout=0.2) as stream:
         stream.send(b'"CCO"\n"CC')
