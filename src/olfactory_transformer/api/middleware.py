@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from olfactory_transformer.api.access.paths import areas_of, route_path
 from olfactory_transformer.api.headers import RawHeaders, completed, model_headers
 from olfactory_transformer.api.lifecycle import Lifecycle
 from olfactory_transformer.api.problems import HANDLED, ApiError, handle_problem, problem_response
@@ -104,7 +105,7 @@ class RequestMiddleware:
         return self._model
 
     def _account(self, scope: Scope, status: int, seconds: float, trace: Span) -> None:
-        endpoint = str(getattr(scope.get("route"), "path", UNMATCHED))
+        endpoint = _endpoint(scope)
         self._metrics.request_done(scope["method"], endpoint, seconds, status=status)
         trace.answered(endpoint, status)
         # The route and the key's id, not the path and the key: nothing here was written by the client.
@@ -189,6 +190,19 @@ class FastRoutes:
         scope["route"] = route  # whose path is the label of logs and metrics
         response = await route.answer(Request(scope, receive, send))
         await response(scope, receive, send)
+
+
+def _endpoint(scope: Scope) -> str:
+    """Return the route's template; of what reached none, as the gate refused it or there is none, its area.
+
+    >>> _endpoint({"path": "/v1/admin/reload"}), _endpoint({"path": "/v2/made/up"}), _endpoint({"path": "/x"})
+    ('/v1/admin/*', '/v2/*', 'unmatched')
+    """
+    route = scope.get("route")
+    if route is not None:
+        return str(getattr(route, "path", UNMATCHED))
+    areas = areas_of(route_path(scope))
+    return f"{areas[-1].prefix}/*" if areas else UNMATCHED
 
 
 def _accepted_id(given: bytes | None) -> str | None:

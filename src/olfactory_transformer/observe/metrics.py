@@ -45,7 +45,8 @@ class Metrics:
     """Counters, histograms and gauges of one application, in a registry of its own.
 
     It is the `EngineObserver` of an engine. Every label takes few values: the method one of the usual or `other`,
-    the endpoint a route's template or `unmatched`, the rest words of this package. No client can make up a new one.
+    the endpoint a route's template, `/v1/*` and the like, or `unmatched`, the rest words of this package. No client can
+    make up a new one.
 
     Examples
     --------

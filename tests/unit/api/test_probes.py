@@ -76,6 +76,20 @@ def test_no_client_can_make_up_a_label(client):
     assert sample(client, "olfactory_requests_total", method="other", endpoint="/health") == 5
 
 
+def test_what_the_gate_refuses_is_counted_by_area(started):
+    client = started(api_key_required=True, api_keys="one-that-is-long-enough-to-be-taken-as-a-key")
+    for path in ("predict", "made-up/1", "made-up/2", "admin/reload", "admin/made-up", "x/../ADMIN/y"):
+        assert client.post(f"/v1/{path}").status_code == 401
+    assert client.get("/v2/models/made-up").status_code == 401
+    found = {
+        line.partition('endpoint="')[2].partition('"')[0]
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith("olfactory_requests_total{")
+    }
+    assert found == {"/v1/*", "/v1/admin/*", "/v2/*"}
+    assert sample(client, "olfactory_requests_total", method="POST", endpoint="/v1/*") == 3
+
+
 def test_predictions_are_timed_and_probes_are_not(client):
     client.get("/health")
     assert sample(client, "olfactory_request_duration_seconds_count") == 0
