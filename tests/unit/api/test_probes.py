@@ -76,8 +76,8 @@ def test_no_client_can_make_up_a_label(client):
     assert sample(client, "olfactory_requests_total", method="other", endpoint="/health") == 5
 
 
-def test_what_the_gate_refuses_is_counted_by_area(started):
-    client = started(api_key_required=True, api_keys="one-that-is-long-enough-to-be-taken-as-a-key")
+def test_what_the_gate_refuses_is_counted_by_area(started, tmp_path):
+    client = started(api_key_required=True, database_url=f"sqlite:///{tmp_path / 'keys.db'}")
     for path in ("predict", "made-up/1", "made-up/2", "admin/reload", "admin/made-up", "x/../ADMIN/y"):
         assert client.post(f"/v1/{path}").status_code == 401
     assert client.get("/v2/models/made-up").status_code == 401
