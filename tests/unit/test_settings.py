@@ -223,6 +223,15 @@ def test_a_dotenv_file_may_hold_more(monkeypatch):
     assert (settings.port, settings.log_level, settings.host) == (9000, "DEBUG", "127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    "line", ["API_KEY_REQUIRED true", "export API_KEY_REQUIRED", "api_key_required: yes"]
+)
+def test_a_setting_in_a_dotenv_file_is_not_passed_over(line):
+    write(".env", f"PORT=9000\n{line}\n")
+    with pytest.raises(SettingsError, match=r"^\.env, line 2: not NAME=value$"):
+        load_settings()
+
+
 def test_a_dotenv_file_may_name_variables(monkeypatch):
     monkeypatch.setenv("BASE", "/srv")
     write(".env", "CACHE_DIR='${BASE}/cache'\n")

@@ -65,12 +65,23 @@ class Database:
         shown = parsed.set(query={}, database=str(self._file) if self._file else parsed.database)
         self.shown = shown.render_as_string(hide_password=True)
         self._secrets = [s for s in (str(parsed.password or ""), *_texts(parsed)) if len(s) > 2]
+        self._prepared = False
         self._engine = self._open(parsed)
 
     @property
     def is_absent(self) -> bool:
-        """Whether it is an SQLite file that nobody has made yet."""
-        return self._file is not None and not self._file.exists()
+        """Whether it is an SQLite file that nobody has made yet.
+
+        Raises
+        ------
+        DatabaseError
+            The file was there, and is gone: to take that for an empty one would refuse all keys.
+        """
+        if self._file is None or self._file.exists():
+            return False
+        if self._prepared:
+            raise self.error("its file is gone")
+        return True
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -122,6 +133,7 @@ class Database:
                 try:
                     with closing(sqlite3.connect(self._file, timeout=_WAIT)) as connection:
                         connection.execute("PRAGMA journal_mode=WAL")
+                    self._prepared = True
                     return
                 except sqlite3.OperationalError as error:
                     # SQLite does not wait by itself for others to let it switch.
@@ -147,7 +159,7 @@ class Database:
     def _open(self, url: sa.URL) -> sa.Engine:
         if self.is_sqlite:
             # No pool: opening takes 0.1 ms, and a file that was put in place of another is seen at once.
-            engine = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": _WAIT})
+            engine = sa.create_engine(url, poolclass=NullPool, creator=self._connect)
             event.listen(engine, "connect", _on_connect)
             event.listen(engine, "begin", _on_begin)
             return engine
@@ -164,6 +176,12 @@ class Database:
             raise MissingExtra("postgres", "a PostgreSQL database") from None
         event.listen(engine, "connect", _limit_statements)
         return engine
+
+    def _connect(self) -> sqlite3.Connection:
+        assert self._file is not None
+        # rw, not rwc: only `prepare_file` makes a file.
+        uri = f"{self._file.as_uri()}?mode=rw"
+        return sqlite3.connect(uri, uri=True, timeout=_WAIT, check_same_thread=False)
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

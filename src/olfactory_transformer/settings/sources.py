@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import io
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dotenv.parser import Binding, parse_stream
 from pydantic import create_model
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
@@ -116,14 +120,22 @@ class _Gathered:
 
     def take_dotenv(self, path: Path) -> None:
         """Take what is in a file of NAME=value; it may hold other programs' variables, and is often not there."""
+        if not os.access(path.parent, os.X_OK):
+            return  # a folder that we may not look into has none for us
         try:
+            lines = parse_stream(io.StringIO(path.read_text("utf-8-sig")))
+            wrong = [line.original.line for line in lines if _spoils_a_setting(line)]
             reader = DotEnvSettingsSource(
                 _Readable, path, env_file_encoding="utf-8-sig", dotenv_filtering="only_existing"
             )
+        except (FileNotFoundError, IsADirectoryError):  # some keep a virtual environment there
+            return
         except (OSError, ValueError) as error:
             self.problems.append(f"{path}: {_reason(error)}, expected lines of NAME=value")
-        else:
-            self.take(_Source(str(path), reader()))
+            return
+        # Left out, a line such as "API_KEY_REQUIRED true" would open the server. Not quoted: it may be a secret.
+        self.problems += [f"{path}, line {number}: not NAME=value" for number in wrong]
+        self.take(_Source(str(path), reader()))
 
     def take_toml(self, config: Found) -> None:
         """Take what is in the TOML file that somebody named."""
@@ -145,6 +157,12 @@ class _Gathered:
             )
         given = {name: value for name, value in values.items() if name in known and value != ""}
         self.take(_Source(str(config.value), given, in_file=True))
+
+
+def _spoils_a_setting(line: Binding) -> bool:
+    """Tell whether a line begins with the name of a setting and gives it no value."""
+    words = re.findall(r"\w+", line.original.string.lower().removeprefix("export "))
+    return (line.error or line.value is None) and bool(words) and words[0] in _Readable.model_fields
 
 
 def brief(value: object) -> str:

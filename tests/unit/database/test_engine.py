@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import sqlalchemy as sa
 
 from olfactory_transformer.core.errors import DatabaseError, SettingsError
 from olfactory_transformer.database.engine import Database
@@ -102,3 +103,19 @@ def test_without_the_driver(tmp_path):
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "pip install 'olfactory-transformer[postgres]'" in said
+
+
+def test_a_file_that_is_gone_is_an_error_and_not_made_anew(tmp_path):
+    path = tmp_path / "keys.db"
+    database = Database(f"sqlite:///{path}")
+    upgrade(database)
+    store = KeyStore(database)
+    _, record = store.create("perfumer", ["predict"])
+    path.rename(tmp_path / "elsewhere.db")
+    with pytest.raises(DatabaseError, match="its file is gone"):
+        store.find(record.id)
+    with pytest.raises(DatabaseError), database.writing() as session:
+        session.execute(sa.text("SELECT 1 FROM api_keys"))
+    assert not path.exists()
+    (tmp_path / "elsewhere.db").rename(path)
+    assert store.find(record.id) == record
