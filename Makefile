@@ -45,7 +45,7 @@ bench-faults: $(DEV)/.installed
 soak: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.load.soak --minutes 30 --report docs/results/soak.md
 
-# The base environment predicts and serves, without torch, in under 400 MB: bytecode is left to be made when it is
+# The base environment predicts and serves, without torch, in about 410 MB: bytecode is left to be made when it is
 # first needed, and the installers, which serve nothing, go (`.venv/bin/python -m ensurepip` brings pip back).
 $(BASE)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "olfactory-transformer needs Python >= 3.11")'

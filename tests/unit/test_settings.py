@@ -544,3 +544,9 @@ def test_nothing_else_reads_the_environment():
 
 def test_settings_can_be_written_as_json():
     assert json.loads(load_settings().model_dump_json())["port"] == 8000
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_not_everybody_is_a_trusted_proxy(network):
+    with pytest.raises(SettingsError, match="which is everybody"):
+        load_settings(trusted_proxies=f"10.0.0.1,{network}")

@@ -48,10 +48,12 @@ def networks(text: str) -> str:
     """
     for item in _split(text):
         try:
-            ipaddress.ip_network(item)
+            everyone = ipaddress.ip_network(item).prefixlen == 0
         except ValueError as error:
             hint = " (which has bits set beyond its mask)" if "host bits" in str(error) else ""
             raise wrong(shown(item) + hint) from None
+        if everyone:
+            raise wrong(f"{shown(item)} (which is everybody: any client could name itself any address)")
     return text
 
 
