@@ -1,6 +1,8 @@
 import json
+import os
 import re
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -217,19 +219,61 @@ def test_sources_add_up(monkeypatch):
 def test_a_dotenv_file_may_hold_more(monkeypatch):
     write(
         ".env",
-        "\ufeff# ours\nexport PORT=9000 # the port\nPGPASSWORD=x\nLOG_LEVEL='debug'\nnot a line\nHOST=\n",
+        "\ufeff# ours\nexport PORT=9000 # the port\nPGPASSWORD=x\nLOG_LEVEL='debug'\nexport THEIRS\nHOST=\n",
     )
     settings = load_settings()
     assert (settings.port, settings.log_level, settings.host) == (9000, "DEBUG", "127.0.0.1")
 
 
 @pytest.mark.parametrize(
-    "line", ["API_KEY_REQUIRED true", "export API_KEY_REQUIRED", "api_key_required: yes"]
+    "line",
+    [
+        "API_KEY_REQUIRED true",
+        "export API_KEY_REQUIRED",
+        "api_key_required: yes",
+        "API_KEY_REQUIRED='true",
+        "- API_KEY_REQUIRED=true",
+        "not a line",
+    ],
 )
-def test_a_setting_in_a_dotenv_file_is_not_passed_over(line):
-    write(".env", f"PORT=9000\n{line}\n")
-    with pytest.raises(SettingsError, match=r"^\.env, line 2: not NAME=value$"):
-        load_settings()
+def test_a_line_of_a_dotenv_file_is_not_passed_over(line):
+    write(".env", f"PORT=9000\n{line}\nLOG_LEVEL=debug\n")
+    assert wrong() == ".env, line 2: not NAME=value"
+
+
+def test_a_quote_without_its_end_takes_no_setting_along():
+    write(".env", "THEIRS='x\nAPI_KEY_REQUIRED=true\nLAST='y'\n")
+    assert wrong().startswith(".env, line ")
+
+
+@contextmanager
+def another_user():
+    """Be nobody instead of root, who may read everything."""
+    if os.getuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_a_folder_that_may_not_be_looked_into_has_no_dotenv_file():
+    write(".env", "PORT=9000")
+    Path().chmod(0)
+    try:
+        with another_user():
+            assert load_settings() == Settings()
+    finally:
+        Path().chmod(0o700)
+
+
+def test_a_dotenv_file_that_may_not_be_read():
+    Path(write(".env", "PORT=9000")).chmod(0)
+    Path().chmod(0o755)
+    with another_user():
+        assert wrong() == ".env: permission denied, expected lines of NAME=value"
 
 
 def test_a_dotenv_file_may_name_variables(monkeypatch):
@@ -244,8 +288,10 @@ def test_a_dotenv_file_names_the_toml_file():
     assert load_settings().port == 9000
 
 
-def test_a_folder_called_dotenv_is_none():
+def test_a_folder_called_dotenv():
     Path(".env").mkdir()
+    assert wrong() == ".env: is a directory, expected lines of NAME=value"
+    write(".env/pyvenv.cfg", "home = /usr/bin")  # a virtual environment may be called so
     assert load_settings() == Settings()
 
 
@@ -424,6 +470,11 @@ def test_limits_are_those_that_are_said(name):
     ("name", "good", "bad"),
     [
         ("device", ["cpu", "Auto"], ["gpu", "cuda:0"]),
+        (
+            "host",
+            ["0.0.0.0", "::", "fe80::1%eth0", "127.1", "localhost", "a.example", "3com.example", "10.example."],
+            ["999.1.1.1", "1.2.3.4.5", "::g", "[::1]", "127.0.0.1:8000"],
+        ),
         ("log_level", ["warning"], ["loud", "INFO "]),
         ("log_format", ["text"], ["xml"]),
         ("api_key_required", ["true", "FALSE", "1", "off"], ["maybe", "2"]),
@@ -459,8 +510,11 @@ def test_limits_are_those_that_are_said(name):
         ),
         (
             "database_url",
-            ["sqlite://", "sqlite:///keys.db", "sqlite:////var/lib/keys.db", "postgresql+psycopg:///keys"],
-            ["keys.db", "sqlite://keys.db", "sqlite:///", "postgresql://h/keys", "postgresql+psycopg://h"],
+            ["sqlite:///keys.db", "sqlite:////var/lib/keys.db", "postgresql+psycopg:///keys"],
+            [
+                "keys.db", "sqlite://keys.db", "sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file:k.db",
+                "postgresql://h/keys", "postgresql+psycopg://h",
+            ],
         ),
     ],
 )  # fmt: skip

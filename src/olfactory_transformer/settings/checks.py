@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,6 +39,22 @@ def items(value: object) -> object:
     if not isinstance(value, str):
         return value
     return ",".join(item for part in re.split(r"[,\n]", value) if (item := part.strip()))
+
+
+def host(text: str) -> str:
+    """Check an address; of a name that is not one, only the system can tell whether it is of this machine.
+
+    >>> host("127.0.0.1"), host("localhost")
+    ('127.0.0.1', 'localhost')
+    """
+    try:
+        if ":" in text:
+            ipaddress.IPv6Address(text)
+        elif re.fullmatch(r"(.*\.)?\d+", text):  # no name ends in a number
+            socket.inet_aton(text)  # as the system reads it: 127.1 is one, too
+    except (OSError, ValueError):
+        raise wrong(f"{shown(text)} (which is no address)") from None
+    return text
 
 
 def networks(text: str) -> str:
@@ -106,12 +123,16 @@ def database_url(text: str) -> str:
     """Check the URL of a database as SQLAlchemy writes it. What is wrong does not show it."""
     url = _url(text)
     ok = url is not None and (
-        (url.scheme == "sqlite" and not url.netloc and (len(url.path) > 1 or not url.path))
+        (url.scheme == "sqlite" and not url.netloc and _is_file(url.path[1:]))
         or (url.scheme == "postgresql+psycopg" and len(url.path) > 1)
     )
     if not ok:
         raise wrong("a value that is not shown")
     return text
+
+
+def _is_file(name: str) -> bool:
+    return bool(name) and name != ":memory:" and not name.startswith("file:")
 
 
 def _split(text: str) -> Iterable[str]:

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
         "Where the network runs. auto: on a GPU if ONNX Runtime can use one, else on the processor.",
         "cpu, cuda or auto",
     )
-    host: str = _setting(
+    host: Annotated[str, _text(checks.host)] = _setting(
         "127.0.0.1",
         "Address the server listens on. The default is reached from this machine only; "
         "0.0.0.0 is every IPv4 interface.",

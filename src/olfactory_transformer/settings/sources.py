@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import io
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,16 +123,19 @@ class _Gathered:
             return  # a folder that we may not look into has none for us
         try:
             lines = parse_stream(io.StringIO(path.read_text("utf-8-sig")))
-            wrong = [line.original.line for line in lines if _spoils_a_setting(line)]
+            wrong = [line.original.line for line in lines if line.error or _names_a_setting_only(line)]
             reader = DotEnvSettingsSource(
                 _Readable, path, env_file_encoding="utf-8-sig", dotenv_filtering="only_existing"
             )
-        except (FileNotFoundError, IsADirectoryError):  # some keep a virtual environment there
+        except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            self.problems.append(f"{path}: {_reason(error)}, expected lines of NAME=value")
+            # Also a folder, which Docker makes of a file to be mounted that is not there; not a virtual environment.
+            if not (path / "pyvenv.cfg").exists():
+                self.problems.append(f"{path}: {_reason(error)}, expected lines of NAME=value")
             return
-        # Left out, a line such as "API_KEY_REQUIRED true" would open the server. Not quoted: it may be a secret.
+        # Left out, a line such as "API_KEY_REQUIRED true" would open the server; and a quote without its end, of
+        # whatever variable, takes lines after it along. Not quoted: it may be a secret.
         self.problems += [f"{path}, line {number}: not NAME=value" for number in wrong]
         self.take(_Source(str(path), reader()))
 
@@ -159,10 +161,9 @@ class _Gathered:
         self.take(_Source(str(config.value), given, in_file=True))
 
 
-def _spoils_a_setting(line: Binding) -> bool:
-    """Tell whether a line begins with the name of a setting and gives it no value."""
-    words = re.findall(r"\w+", line.original.string.lower().removeprefix("export "))
-    return (line.error or line.value is None) and bool(words) and words[0] in _Readable.model_fields
+def _names_a_setting_only(line: Binding) -> bool:
+    """Tell whether a line has the name of a setting and no value; of another program it may mean something."""
+    return line.value is None and line.key is not None and line.key.lower() in _Readable.model_fields
 
 
 def brief(value: object) -> str:
