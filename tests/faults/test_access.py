@@ -255,6 +255,26 @@ def test_postgres_killed_and_back(postgres_service, keys, monkeypatch):
         until(lambda: sum(row.times for row in AuditStore(Database(keys)).newest(key_id=made.id)) >= 22)
 
 
+def test_an_sqlite_file_that_is_gone_and_back(tmp_path, monkeypatch):
+    path = tmp_path / "keys.db"
+    url = f"sqlite:///{path}"
+    upgrade(Database(url))
+    store = KeyStore(Database(url))
+    (known, _), (other, _) = store.create("known"), store.create("other")
+    with serving(api_key_required=True, database_url=url) as client:
+        hurry(client, monkeypatch)
+        assert ask(client, known).status_code == 200
+        path.rename(tmp_path / "elsewhere")
+        for _ in range(20):
+            assert ask(client, known).status_code == 200
+            reply = ask(client, other)
+            assert (reply.status_code, reply.json()["code"]) == (503, "database-down")
+        assert "keys" in client.get("/ready").text
+        assert not path.exists()  # an empty one would know no key
+        (tmp_path / "elsewhere").rename(path)
+        until(lambda: ask(client, other).status_code == 200)
+
+
 def test_postgres_frozen(postgres_service, keys, monkeypatch):
     store = stored(keys)
     known, _ = store.create("known")
