@@ -32,17 +32,24 @@ def config(
         ConfigForm, typer.Option("--format", help="A table, a JSON object, or a file that --config takes.")
     ] = ConfigForm.TEXT,
     check: Annotated[
-        bool, typer.Option("--check", help="Print no settings; the exit code is 2 if one is wrong.")
+        bool,
+        typer.Option("--check", help="Print no settings; the exit code is 2 if the server would not start."),
     ] = False,
 ) -> None:
     """Print every setting, its value, and where that came from. Secrets are hidden.
 
-    Without other options, this is what `olfactory serve` would start with here.
+    Without other options, this is what `olfactory serve` would start with here. `--check` also looks for the model,
+    the optional parts and the database's folder; not whether ports are free and other servers answer.
     """
     from olfactory_transformer.settings import load_with_origins
 
     loaded = load_with_origins(olfactory_config=config)
     if check:
+        from olfactory_transformer.cli.checking import faults
+        from olfactory_transformer.core.errors import SettingsError
+
+        if found := list(faults(loaded.settings)):
+            raise SettingsError("; ".join(found))
         typer.echo("The settings are right.")
         return
     printers = {ConfigForm.TEXT: _table, ConfigForm.JSON: _json, ConfigForm.TOML: _toml}

@@ -114,6 +114,27 @@ class Database:
         with self._named_errors(), self._engine.connect() as connection:
             yield connection.execution_options(**options)
 
+    def check_file(self) -> None:
+        """Tell whether the SQLite file can be had, from its place and its rights alone; it is neither made nor opened.
+
+        Raises
+        ------
+        DatabaseError
+            Its folder is missing, it is a folder itself, or it may not be written to.
+        """
+        if self._file is None:
+            return
+        folder = self._file.parent
+        if self._file.is_dir():
+            raise self.error("it is a folder")
+        if not folder.is_dir():
+            raise self.error("its folder is not there")
+        # The write-ahead log is beside the file.
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise self.error("its folder may not be written to")
+        if self._file.exists() and not os.access(self._file, os.R_OK | os.W_OK):
+            raise self.error("it may not be written to")
+
     def prepare_file(self) -> None:
         """Make the SQLite file if there is none, readable by this user alone, with a write-ahead log.
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -102,6 +105,69 @@ def test_check(monkeypatch):
     assert "API_KEYS: got a value that is not shown" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert run().exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"MODEL_PATH": "/nonexistent"}, "MODEL_PATH: no model '/nonexistent'"),
+        ({"MODEL_PATH": "."}, "MODEL_PATH: .: no manifest.json"),
+        ({"TOKENIZER_PATH": "."}, "TOKENIZER_PATH: tokenizer.json: missing"),
+        ({"TOKENIZER_PATH": "none"}, "TOKENIZER_PATH: no model 'none'"),
+        ({"HOST": "999.1.1.1"}, "HOST: got '999.1.1.1' (which is no address) (environment), expected "),
+        (
+            {"DATABASE_URL": "sqlite://"},
+            "DATABASE_URL: got a value that is not shown (environment), expected ",
+        ),
+        (
+            {"DATABASE_URL": "sqlite:////none/keys.db", "API_KEY_REQUIRED": "true"},
+            "DATABASE_URL: sqlite:////none/keys.db: its folder is not there",
+        ),
+        (
+            {"DATABASE_URL": "sqlite:////tmp", "API_KEY_REQUIRED": "true"},
+            "DATABASE_URL: sqlite:////tmp: it is a folder",
+        ),
+    ],
+)
+def test_check_refuses_what_the_server_would(monkeypatch, settings, said):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    result = run("--check")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"olfactory: {said}")
+    if "DATABASE_URL" not in settings or "API_KEY_REQUIRED" in settings:
+        monkeypatch.setenv("PORT", "0")
+        monkeypatch.delenv("REDIS_URL_FILE", raising=False)
+        served = CliRunner().invoke(app, ["serve"])
+        assert served.exit_code == 2, served.output
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "extra"),
+    [
+        ("redis", {}, "redis"),  # of the file
+        ("psycopg", {"DATABASE_URL": f"postgresql+psycopg://me:{PASSWORD}@h/keys"}, "postgres"),
+        ("opentelemetry.exporter", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, "tracing"),
+    ],
+)
+def test_check_names_the_extra_that_is_missing(configured, module, settings, extra):
+    code = f"import sys; sys.modules[{module!r}] = None; from olfactory_transformer.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "config", "--check"],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"pip install 'olfactory-transformer[{extra}]'" in done.stderr
+    assert PASSWORD not in done.stderr
+
+
+def test_check_makes_nothing(monkeypatch, configured):
+    monkeypatch.setenv("API_KEY_REQUIRED", "true")
+    before = set(configured.iterdir())
+    assert run("--check").exit_code == 0
+    assert set(configured.iterdir()) == before
 
 
 def test_serve_takes_the_file(monkeypatch):

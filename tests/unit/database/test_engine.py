@@ -81,6 +81,16 @@ def test_files_that_cannot_be(tmp_path):
             upgrade(Database(f"sqlite:///{tmp_path}/{path}"))
 
 
+def test_a_file_is_judged_without_being_made(tmp_path):
+    (tmp_path / "folder").mkdir()
+    for name, reason in {"none/keys.db": "its folder is not there", "folder": "it is a folder"}.items():
+        with pytest.raises(DatabaseError, match=reason):
+            Database(f"sqlite:///{tmp_path}/{name}").check_file()
+    Database(f"sqlite:///{tmp_path}/keys.db").check_file()
+    Database("postgresql+psycopg://h/keys").check_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_a_replaced_file_is_seen(tmp_path):
     paths = [tmp_path / name for name in ("here.db", "other.db")]
     made = []
