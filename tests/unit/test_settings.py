@@ -236,9 +236,10 @@ def test_a_dotenv_file_may_hold_more(monkeypatch):
         "not a line",
     ],
 )
-def test_a_line_of_a_dotenv_file_is_not_passed_over(line):
+def test_a_line_of_a_dotenv_file_is_not_passed_over(line, caplog):
     write(".env", f"PORT=9000\n{line}\nLOG_LEVEL=debug\n")
     assert wrong() == ".env, line 2: not NAME=value"
+    assert not caplog.records  # it is said once
 
 
 def test_a_quote_without_its_end_takes_no_setting_along():

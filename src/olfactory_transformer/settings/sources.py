@@ -122,11 +122,7 @@ class _Gathered:
         if not os.access(path.parent, os.X_OK):
             return  # a folder that we may not look into has none for us
         try:
-            lines = parse_stream(io.StringIO(path.read_text("utf-8-sig")))
-            wrong = [line.original.line for line in lines if line.error or _names_a_setting_only(line)]
-            reader = DotEnvSettingsSource(
-                _Readable, path, env_file_encoding="utf-8-sig", dotenv_filtering="only_existing"
-            )
+            lines = list(parse_stream(io.StringIO(path.read_text("utf-8-sig"))))
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
@@ -136,8 +132,13 @@ class _Gathered:
             return
         # Left out, a line such as "API_KEY_REQUIRED true" would open the server; and a quote without its end, of
         # whatever variable, takes lines after it along. Not quoted: it may be a secret.
+        wrong = [line.original.line for line in lines if line.error or _names_a_setting_only(line)]
         self.problems += [f"{path}, line {number}: not NAME=value" for number in wrong]
-        self.take(_Source(str(path), reader()))
+        if not wrong:  # or python-dotenv would log the same once more
+            reader = DotEnvSettingsSource(
+                _Readable, path, env_file_encoding="utf-8-sig", dotenv_filtering="only_existing"
+            )
+            self.take(_Source(str(path), reader()))
 
     def take_toml(self, config: Found) -> None:
         """Take what is in the TOML file that somebody named."""
