@@ -140,11 +140,11 @@ def test_replies_are_inspected_and_rounds_put_together():
     def inspect(ask, status, body):
         seen.append((ask.kind, status, body))
 
-    rounds = [loaded(closed_loop, answer, clients=2, seconds=0.3, inspect=inspect) for _ in range(2)]
+    rounds = [loaded(closed_loop, answer, clients=2, seconds=1, inspect=inspect) for _ in range(2)]
     assert set(seen) == {("single", 200, b"{}\n")}
     both = merged(rounds)
     assert len(both.outcome) == sum(len(r.outcome) for r in rounds)
-    assert both.seconds == pytest.approx(0.6, abs=0.01)
+    assert both.seconds == pytest.approx(2, abs=0.01)
 
 
 def test_the_command_writes_what_it_found(tmp_path):

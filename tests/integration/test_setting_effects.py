@@ -280,7 +280,7 @@ def small(tmp_path_factory, small_model):
             BATCH_DELAY_MS="300",
             CACHE_SIZE="2",
             CACHE_TTL_HOURS=str(1 / 3600),
-            DATABASE_URL="sqlite://",
+            DATABASE_URL=f"sqlite:///{tmp_path_factory.mktemp('small')}/keys.db",
         ),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
