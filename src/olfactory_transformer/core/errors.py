@@ -29,6 +29,12 @@ OlfactoryError
 ├── UnknownKey (LookupError)        no API key has this id
 ├── UnknownWord (ValueError)        a word that the model does not have
 ├── CannotDraw (ImportError)        RDKit's drawing code does not load on this machine
+├── SensorError                     an electronic nose, or what it sent
+│   ├── SourceError                 a device, file or broker that cannot be reached
+│   ├── SourceEnded                 no frame will come again
+│   ├── RecordingError (ValueError) a recording with wrong contents
+│   ├── CalibrationError (ValueError)  a calibration that cannot be made or used
+│   └── UnknownSmell (LookupError)  nothing of this name is enrolled
 ├── SettingsError (ValueError)      a setting with a value that is not allowed
 └── MissingExtra (ImportError)      an optional dependency is not installed
 """
@@ -214,6 +220,43 @@ class UnknownWord(OlfactoryError, ValueError):
 
 class CannotDraw(OlfactoryError, ImportError):
     """RDKit's drawing code does not load on this machine."""
+
+
+class SensorError(OlfactoryError):
+    """Something about an electronic nose, or what it sent."""
+
+
+class SourceError(SensorError):
+    """A device, file or broker that cannot be reached; the message says what to do."""
+
+
+class SourceEnded(SensorError):
+    """No frame will come again, as at the end of a recording."""
+
+
+class RecordingError(SensorError, ValueError):
+    """A recording with wrong contents.
+
+    Parameters
+    ----------
+    got, expected : str
+        Short and printable.
+    row : int or None
+        Of the recording, from 0, where it can be told.
+    """
+
+    def __init__(self, got: str, expected: str, row: int | None = None) -> None:
+        self.got, self.expected, self.row = got, expected, row
+        where = "" if row is None else f" in row {row + 1}"
+        super().__init__(f"{got}{where}; expected {expected}")
+
+
+class CalibrationError(SensorError, ValueError):
+    """A calibration that cannot be made, or does not fit the board."""
+
+
+class UnknownSmell(SensorError, LookupError):
+    """Nothing of this name is enrolled."""
 
 
 class SettingsError(OlfactoryError, ValueError):

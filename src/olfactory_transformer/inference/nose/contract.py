@@ -1,0 +1,57 @@
+"""What stands between the sensor transformer and whatever makes its numbers an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olfactory_transformer.sensors.recording import Recording
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NoseReadings:
+    """What the network said of each window of a recording.
+
+    Parameters
+    ----------
+    logits : array (windows, smells), float32
+        Log odds by the model's `smells`, before any calibration.
+    embeddings : array (windows, embedding), float32
+        Where each window lies on the map of smells; of length 1.
+    ends : array (windows,), float64
+        Seconds from the recording's first frame to the window's end.
+    channels : tuple of str
+        Those of the recording that were used.
+    """
+
+    logits: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    ends: NDArray[np.float64]
+    channels: tuple[str, ...]
+
+
+class NoseModel(Protocol):
+    """A trained sensor transformer."""
+
+    smells: tuple[str, ...]
+    """The names that it was trained on."""
+    version: str
+    """As in `smellnet-base-v1@1.0.0`."""
+    window_seconds: float
+    """How long a window is."""
+    hop_seconds: float
+    """How far apart windows begin."""
+
+    def read(self, recording: Recording) -> NoseReadings:
+        """Resample, cut into windows, and run the network.
+
+        A recording shorter than a window is one window, padded.
+
+        Raises
+        ------
+        RecordingError
+            When no channel can be used, or there are fewer than two frames.
+        """
