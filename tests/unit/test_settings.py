@@ -19,7 +19,7 @@ RANGES = {
     for name in NAMES
     if (found := re.search(r"whole number from (\d+) to (\d+)", allowed(name)))
 }
-# As the deployment guide has them, but for the sensors'.
+# As the deployment guide has them.
 GUIDE = {
     "MODEL_PATH": "/models/olfactory-base-v1",
     "TOKENIZER_PATH": "/models/olfactory-base-v1",
@@ -38,6 +38,9 @@ GUIDE = {
     "API_KEY_REQUIRED": "true",
     "RATE_LIMIT_PER_MINUTE": "100",
     "CORS_ORIGINS": "https://yourdomain.com",
+    "SENSOR_PORT": "/dev/ttyUSB0",
+    "SENSOR_BAUDRATE": "9600",
+    "SENSOR_TIMEOUT": "5",
 }
 PASSWORD = "correct-horse-battery-staple"
 # Of every setting: what the environment may say, and the value that it becomes.
@@ -84,6 +87,11 @@ EXAMPLES = {
     "log_format": ("JSON", "json"),
     "log_file": ("/var/log/app.log", Path("/var/log/app.log")),
     "otel_exporter_otlp_endpoint": ("http://localhost:4318", "http://localhost:4318"),
+    "sensor_port": ("mqtt://board@broker/nose", "mqtt://board@broker/nose"),
+    "sensor_baudrate": ("115200", 115200),
+    "sensor_timeout": ("2.5", 2.5),
+    "sensor_id": ("bench-1", "bench-1"),
+    "nose_model_path": ("/models/nose", "/models/nose"),
     "olfactory_data_dir": ("/data", Path("/data")),
 }
 
@@ -517,6 +525,13 @@ def test_limits_are_those_that_are_said(name):
                 "postgresql://h/keys", "postgresql+psycopg://h",
             ],
         ),
+        (
+            "sensor_port",
+            ["COM3", "/dev/serial/by-id/usb-1", "mqtt://board@broker:1883/a/b", "replay:a b.csv", "simulated:7"],
+            ["mqtt://board:pw@broker/nose", "/dev/tty\nUSB0", "a\x7f"],
+        ),
+        ("sensor_timeout", ["0.1", "3600"], ["0", "nan", "soon"]),
+        ("sensor_id", ["bench-1", "serial:/dev/ttyUSB0", "x" * 100], ["two words", "a#b", "a?b", "ä", "x" * 101]),
     ],
 )  # fmt: skip
 def test_what_is_allowed(monkeypatch, name, good, bad):

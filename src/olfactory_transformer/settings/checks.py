@@ -131,6 +131,30 @@ def database_url(text: str) -> str:
     return text
 
 
+def sensor_port(text: str) -> str:
+    """Check where frames come from, as far as that can be told without a look at it; a password would be shown.
+
+    >>> sensor_port("/dev/ttyUSB0")
+    '/dev/ttyUSB0'
+    """
+    if "@" in text and (url := _url(text)) is not None and url.password is not None:
+        raise wrong("a URL with a password in it, not shown")
+    if not text.isprintable() or text != text.strip():
+        raise wrong(shown(text))
+    return text
+
+
+def sensor_id(text: str) -> str:
+    """Check a board's name, which stands in a path and in a label.
+
+    >>> sensor_id("bench-1")
+    'bench-1'
+    """
+    if not re.fullmatch(r"[!-~]{1,100}", text) or re.search(r"[#?\\\"%]", text):
+        raise wrong(shown(text))
+    return text
+
+
 def _is_file(name: str) -> bool:
     return bool(name) and name != ":memory:" and not name.startswith("file:")
 

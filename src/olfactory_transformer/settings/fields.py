@@ -299,6 +299,39 @@ class Settings(BaseSettings):
         "OpenTelemetry collector that traces are sent to, by OTLP over HTTP. Not set: no traces.",
         "a URL such as http://localhost:4318, without a name and password",
     )
+    sensor_port: Annotated[str | None, _text(checks.sensor_port)] = _setting(
+        None,
+        "The board that the server reads by itself: a serial port, or another source of frames. Not set: none.",
+        "a device such as /dev/ttyUSB0, mqtt://HOST/TOPIC, replay:FILE or simulated, without a password",
+        min_length=1,
+    )
+    sensor_baudrate: int = _setting(
+        9600,
+        "Bits a second of a serial SENSOR_PORT.",
+        "a whole number from 50 to 4000000",
+        ge=50,
+        le=4_000_000,
+    )
+    sensor_timeout: float = _setting(
+        5,
+        "Seconds without a frame after which the board of SENSOR_PORT counts as silent.",
+        "a number from 0.1 to 3600",
+        ge=0.1,
+        le=3600,
+    )
+    sensor_id: Annotated[str | None, _text(checks.sensor_id)] = _setting(
+        None,
+        "Name of the board of SENSOR_PORT, by which its calibration is kept. "
+        "Not set: its serial number where it has one, else where it is connected.",
+        "1 to 100 printable characters, none of them a space, # or ?",
+    )
+    nose_model_path: str = _setting(
+        "smellnet-base-v1",
+        "The model that names smells from sensors: a folder, or the name of a bundled model. "
+        "Read when it is first needed.",
+        "a folder or the name of a bundled model",
+        min_length=1,
+    )
     olfactory_data_dir: Path = _setting(
         Path("../shared/data"), "Folder of the data that training and evaluation read.", "a folder"
     )
