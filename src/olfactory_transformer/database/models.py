@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 MAX_NAME = 100  # characters of a key's name
 ID_LENGTH = 8  # characters of a key's id
+MAX_SENSOR = 100  # characters of a sensor's id
 
 
 class Moment(TypeDecorator[datetime]):
@@ -75,3 +87,41 @@ class AuditEntry(Base):
     times: Mapped[int] = mapped_column(Integer)
     request_id: Mapped[str] = mapped_column(String(64))
     molecules: Mapped[str | None] = mapped_column(Text)
+
+
+class SensorCalibration(Base):
+    """One calibration of one sensor; the newest counts, and those before it are kept.
+
+    `content` is what `sensors.calibration.Calibration.as_dict` gives, as JSON in ASCII. `drift` is how far the level in
+    clean air had moved, in decades, when that was last `checked`.
+    """
+
+    __tablename__ = "calibrations"
+
+    # SQLite counts up by itself only in a column of exactly this type.
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    sensor_id: Mapped[str] = mapped_column(String(MAX_SENSOR), index=True)
+    made: Mapped[datetime] = mapped_column(Moment)
+    expires: Mapped[datetime] = mapped_column(Moment)
+    content: Mapped[str] = mapped_column(Text)
+    drift: Mapped[float | None] = mapped_column(Float)
+    drifted: Mapped[bool] = mapped_column(Boolean)
+    checked: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Enrolment(Base):
+    """One smell that a user has taught: its prototypes in the embedding of one version of a model.
+
+    `prototypes` are bytes with a version of their own. A smell of one sensor alone has its `sensor_id`.
+    """
+
+    __tablename__ = "enrolments"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(MAX_NAME), index=True)
+    model_version: Mapped[str] = mapped_column(String(100))
+    sensor_id: Mapped[str | None] = mapped_column(String(MAX_SENSOR))
+    recordings: Mapped[int] = mapped_column(Integer)
+    prototypes: Mapped[bytes] = mapped_column(LargeBinary)
+    created: Mapped[datetime] = mapped_column(Moment)
+    notes: Mapped[str | None] = mapped_column(Text)
