@@ -86,6 +86,8 @@ def filled_metrics():
     metrics.watch_breaker("redis", lambda: "closed")
     metrics.watch_rate_limit(lambda: "off")
     metrics.watch_gpu(lambda: 0.0)
+    metrics.sensors.expect("serial", ["unplugged"])
+    metrics.sensors.expect_board("bench-1")
     return metrics
 
 
@@ -115,6 +117,9 @@ def test_metrics_of_the_guide_are_there_with_their_kinds_and_labels():
         "olfactory_memory_usage_bytes": ("gauge", ""),
         "olfactory_gpu_utilization_percent": ("gauge", ""),
         "olfactory_cache_hit_rate": ("gauge", ""),
+        "olfactory_sensor_readings_total": ("counter", "sensor_type"),
+        "olfactory_sensor_errors_total": ("counter", "sensor_type, error"),
+        "olfactory_sensor_calibration_status": ("gauge", "sensor_id"),
     }
     assert guide.items() <= documented.items()
 

@@ -14,12 +14,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from olfactory_transformer.api.headers import completed
 from olfactory_transformer.api.problems import MEDIA_TYPE, ApiError, problem_body
+from olfactory_transformer.api.socket import is_handshake
 
 logger = logging.getLogger("olfactory_transformer.requests")
 
 HEAD_BYTES = 64 * 1024  # of the request line and the headers together, and once more of what follows a body
 HEAD_SECONDS = 20.0  # from a request's first byte, or a connection's beginning, to the end of its headers
 _TOO_LARGE = ApiError("headers-too-large", f"expected at most {HEAD_BYTES} bytes")
+_NO_HANDSHAKE = ApiError("bad-request", "expected a WebSocket handshake of RFC 6455, alone on its connection")
+_STOPPING = ApiError("draining", "the server is stopping")
 _CODED = ApiError("bad-request", "expected no Transfer-Encoding but chunked")
 # Requests that were sent before their client could know that we close are still answered.
 _LINGER = 0.25  # seconds, after an answer
@@ -46,6 +49,7 @@ class Connection(HttpToolsProtocol):
         self._framing_bytes = 0  # since then: chunk sizes, their extensions, trailers
         self._refused = False
         self._closing = False
+        self._upgraded = False  # another protocol has the connection now
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
@@ -65,7 +69,7 @@ class Connection(HttpToolsProtocol):
         self._advanced = False
         if not self._refused:
             super().data_received(data)
-        if self._refused or self.transport.is_closing():
+        if self._refused or self._upgraded or self.transport.is_closing():
             return
         if self._unfinished and not self._advanced:
             self._framing_bytes += len(data)
@@ -107,7 +111,7 @@ class Connection(HttpToolsProtocol):
         if self._refused:
             return
         super().on_headers_complete()
-        if self._closing:
+        if self._closing and self._busy:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -121,6 +125,21 @@ class Connection(HttpToolsProtocol):
         self._unfinished = False
         if not self._refused:
             super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, unless what was asked for is no WebSocket."""
+        if self._refused:
+            return
+        method = str(self.scope["method"]).encode("latin-1")
+        if self._closing:
+            self._refuse(_STOPPING)
+        elif self._busy or not is_handshake(method, self.url, self.headers):
+            self._refuse(_NO_HANDSHAKE)
+        if self._refused:
+            return
+        self._upgraded = True
+        self._stop_waiting()
+        super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""

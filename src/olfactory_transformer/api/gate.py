@@ -1,6 +1,9 @@
 """The gate: every request to /v1 and /v2 shows its key here and is counted, before it is routed or its body read.
 
-    path ─▶ areas ─▶ key (401) ─▶ scope (403) ─▶ quota (429) ─▶ the application ─▶ audit log
+    path ─▶ areas ─▶ origin (403) ─▶ key (401) ─▶ scope (403) ─▶ quota (429) ─▶ the application ─▶ audit log
+
+The handshake of a WebSocket is a request like any other, and is refused with a problem like any other. Browsers let
+the pages of any origin make one without asking us first, so its origin is looked at here.
 
 What it found is in `scope["state"]`: `caller` (a `Caller`, None without a key), `address`, and `charge`, a coroutine
 function by which a long stream pays for more than one request. Routes say with `audit.asked_about` how many molecules
@@ -16,7 +19,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from olfactory_transformer.api.access.access import Access
@@ -25,7 +28,8 @@ from olfactory_transformer.api.access.caller import Caller
 from olfactory_transformer.api.access.paths import Area, areas_of, route_path
 from olfactory_transformer.api.problems import ApiError, problem_response
 from olfactory_transformer.api.ratelimit.contract import POLICY, Decision
-from olfactory_transformer.core.errors import DatabaseError
+from olfactory_transformer.api.starts import STARTS, SWITCHED
+from olfactory_transformer.core.errors import DatabaseError, shown
 from olfactory_transformer.database.audit import AuditRow
 from olfactory_transformer.database.keys import KeyState, has_digest
 from olfactory_transformer.database.keytext import LONGEST, digest, id_of
@@ -42,7 +46,6 @@ _CHALLENGE = {
 }  # RFC 9110 wants one with a 401
 _GONE = 499  # the client left before a reply
 _SHORT = 2**16  # bytes of a body that is read and dropped after a refusal, so that the connection can be kept
-_POLICY_VIOLATION = 1008  # RFC 6455
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -64,10 +67,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "websocket":  # there are none, and none are to slip by
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
-            return
-        areas = areas_of(route_path(scope)) if scope["type"] == "http" else ()
+        areas = areas_of(route_path(scope)) if scope["type"] in ("http", "websocket") else ()
         if not areas:
             await self._app(scope, receive, send)
             return
@@ -81,9 +81,9 @@ class Gate:
 
         async def send_marked(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *fields]
+            if message["type"] in STARTS:
+                status = message.get("status", SWITCHED)
+                message["headers"] = [*message.get("headers", ()), *fields]
             await send(message)
 
         try:
@@ -93,7 +93,7 @@ class Gate:
                 refused = True
                 if not isinstance(error, ApiError):
                     logger.exception("unexpected error in the gate, request %s", state.get("request_id"))
-                await problem_response(Request(scope, receive), error)(scope, receive, send_marked)
+                await problem_response(HTTPConnection(scope), error)(scope, receive, send_marked)
                 return
             await self._app(scope, receive, send_marked)
         except Exception as error:
@@ -108,6 +108,8 @@ class Gate:
     async def _admit(self, scope: Scope, areas: Sequence[Area], client: Client, fields: Fields) -> None:
         """Let a request through by returning, or refuse it with an ApiError."""
         access, state = self._access, scope["state"]
+        if scope["type"] == "websocket":
+            self._check_origin(scope)
         keyed = [area.scope for area in areas if access.required or area.scope in _ALWAYS_KEYED]
         keys = [value for name, value in scope["headers"] if name == HEADER]
         if keys:
@@ -129,6 +131,15 @@ class Gate:
         if not decision.allowed:
             raise _limited(decision, POLICY, f"expected at most {limit} requests a minute", scope)
         state["charge"] = partial(self._charge, who, limit)
+
+    def _check_origin(self, scope: Scope) -> None:
+        """Refuse the pages of origins that CORS_ORIGINS does not name; who is no browser sends no origin."""
+        for name, value in scope["headers"]:
+            if name == b"origin" and value not in self._access.origins:
+                detail = (
+                    f"got the origin {shown(value.decode('latin-1'))}, expected one of CORS_ORIGINS, or none"
+                )
+                raise ApiError("origin-refused", detail)
 
     async def _caller(self, scope: Scope, keys: Sequence[bytes], client: Client, fields: Fields) -> Caller:
         """Return who holds the key that was sent."""
@@ -207,7 +218,7 @@ def _row(
         key_id=caller.id if caller else None,
         name=caller.name if caller else None,
         address=state["address"],
-        method=method_label(scope["method"]),
+        method=method_label(scope.get("method", "GET")),
         route=route or f"{areas[-1].prefix}/*",
         status=status,
         items=state.get("items"),

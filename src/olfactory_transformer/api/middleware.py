@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
@@ -22,6 +22,7 @@ from olfactory_transformer.api.access.paths import areas_of, route_path
 from olfactory_transformer.api.headers import RawHeaders, completed, model_headers
 from olfactory_transformer.api.lifecycle import Lifecycle
 from olfactory_transformer.api.problems import HANDLED, ApiError, handle_problem, problem_response
+from olfactory_transformer.api.starts import STARTS, SWITCHED
 from olfactory_transformer.engine.contract import Engine, ModelInfo
 from olfactory_transformer.observe.metrics import Metrics, method_label
 from olfactory_transformer.observe.tracing import Span, request_span
@@ -54,14 +55,14 @@ class RequestMiddleware:
         self._model: RawHeaders = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
+        """Answer one request; a WebSocket is one, from its handshake to its end."""
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         given = {name: value for name, value in scope["headers"] if name in _READ}
         request_id = _accepted_id(given.get(b"x-request-id")) or os.urandom(16).hex()
         trace = request_span(
-            method_label(scope["method"]), _text(given.get(b"traceparent")), _text(given.get(b"tracestate"))
+            method_label(_method(scope)), _text(given.get(b"traceparent")), _text(given.get(b"tracestate"))
         )
         # Every record that is logged on behalf of this request has its id.
         with bound_contextvars(request_id=request_id), trace:
@@ -74,12 +75,12 @@ class RequestMiddleware:
 
         async def send_marked(message: Message) -> None:
             nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = completed(message["headers"])
+            if message["type"] in STARTS:
+                status = message.get("status", SWITCHED)
+                headers = completed(message.get("headers", ()))
                 headers += self._model_headers()
                 headers.append((b"x-request-id", request_id.encode("ascii")))
-                if self._lifecycle.draining:
+                if self._lifecycle.draining and status != SWITCHED:
                     headers.append(_CLOSE)
                 message["headers"] = headers
             await send(message)
@@ -94,7 +95,7 @@ class RequestMiddleware:
             if status != _GONE or not self._lifecycle.closing:
                 raise
             error = ApiError("draining", "the server stopped before there was an answer")
-            await problem_response(Request(scope, receive), error)(scope, receive, send_marked)
+            await problem_response(HTTPConnection(scope), error)(scope, receive, send_marked)
         finally:
             self._account(scope, status, time.perf_counter() - began, trace)
 
@@ -106,12 +107,12 @@ class RequestMiddleware:
 
     def _account(self, scope: Scope, status: int, seconds: float, trace: Span) -> None:
         endpoint = _endpoint(scope)
-        self._metrics.request_done(scope["method"], endpoint, seconds, status=status)
+        self._metrics.request_done(_method(scope), endpoint, seconds, status=status)
         trace.answered(endpoint, status)
         # The route and the key's id, not the path and the key: nothing here was written by the client.
         caller = scope["state"].get("caller")
         by = f" key={caller.id}" if caller is not None else ""
-        logger.info("%s %s %d %.1f ms%s", method_label(scope["method"]), endpoint, status, seconds * 1000, by)
+        logger.info("%s %s %d %.1f ms%s", method_label(_method(scope)), endpoint, status, seconds * 1000, by)
 
 
 class ProblemMiddleware:
@@ -125,13 +126,15 @@ class ProblemMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         begun = False
 
         async def send_noting(message: Message) -> None:
             nonlocal begun
+            if message["type"] == "websocket.close" and not begun:  # by the router, which has no such route
+                raise ApiError("not-found", "no WebSocket has this path; GET / lists the routes")
             begun = True
             await send(message)
 
@@ -140,7 +143,7 @@ class ProblemMiddleware:
         except ClientDisconnect:
             raise
         except Exception as error:
-            request = Request(scope, receive)
+            request = HTTPConnection(scope)
             if isinstance(error, HANDLED) and not begun:
                 response = await handle_problem(request, error)
             else:
@@ -203,6 +206,11 @@ def _endpoint(scope: Scope) -> str:
         return str(getattr(route, "path", UNMATCHED))
     areas = areas_of(route_path(scope))
     return f"{areas[-1].prefix}/*" if areas else UNMATCHED
+
+
+def _method(scope: Scope) -> str:
+    """Return the method; of a WebSocket, that of its handshake."""
+    return str(scope.get("method", "GET"))
 
 
 def _accepted_id(given: bytes | None) -> str | None:

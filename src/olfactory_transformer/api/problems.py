@@ -9,20 +9,25 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from olfactory_transformer.api.catalogue import KINDS
 from olfactory_transformer.core.errors import (
+    CalibrationError,
     CannotDraw,
+    DatabaseError,
     DeadlineExceeded,
     EngineBusy,
     EngineFailed,
     EngineFault,
     EngineNotReady,
     MoleculeError,
+    RecordingError,
+    SensorError,
+    UnknownSmell,
     UnknownWord,
     shown,
 )
@@ -77,8 +82,8 @@ def molecule_members(error: MoleculeError) -> dict[str, Any]:
     }
 
 
-def problem_response(request: Request, error: Exception) -> Response:
-    """Return the reply to a request that ended in `error`, and count it."""
+def problem_response(request: HTTPConnection, error: Exception) -> Response:
+    """Return the reply to a request, or to the handshake of a WebSocket, that ended in `error`, and count it."""
     api_error = as_api_error(error)
     kind = api_error.kind
     request.app.state.metrics.error(kind.code)
@@ -112,7 +117,7 @@ def problem_body(error: ApiError, path: str, request_id: str, members: Mapping[s
     return json.dumps(body, ensure_ascii=True, allow_nan=False).encode("ascii")
 
 
-async def handle_problem(request: Request, error: Exception) -> Response:
+async def handle_problem(request: HTTPConnection, error: Exception) -> Response:
     """Answer an expected error; for FastAPI's `exception_handlers`."""
     if isinstance(error, EngineFault):
         logger.error("engine fault, request %s", request.state.request_id, exc_info=error)
@@ -129,6 +134,8 @@ HANDLED: tuple[type[Exception], ...] = (
     DeadlineExceeded,
     UnknownWord,
     CannotDraw,
+    SensorError,
+    DatabaseError,
     HTTPException,
     RequestValidationError,
 )
@@ -149,7 +156,22 @@ def as_api_error(error: Exception) -> ApiError:
         return _of_parameters(error)
     if isinstance(error, HTTPException):
         return _of_status(error)
+    if isinstance(error, SensorError | DatabaseError):
+        return _of_sensors(error)
     return _of_engine(error)
+
+
+def _of_sensors(error: SensorError | DatabaseError) -> ApiError:
+    """Turn what goes wrong around sensors into one of ours; of what has paths of the server, only the kind is told."""
+    if isinstance(error, RecordingError):
+        return ApiError("invalid-recording", str(error), row=error.row)
+    if isinstance(error, CalibrationError):
+        return ApiError("calibration-refused", str(error))
+    if isinstance(error, UnknownSmell):
+        return ApiError("unknown-smell", str(error))
+    if isinstance(error, DatabaseError):
+        return ApiError("database-down", "the database does not answer; the log says why", retry_after=2.0)
+    return ApiError("internal", "an unexpected error; the log has the request id")
 
 
 def _of_engine(error: Exception) -> ApiError:

@@ -21,6 +21,7 @@ from olfactory_transformer.api.lifecycle import Lifecycle
 from olfactory_transformer.api.listeners import let_nobody_in
 from olfactory_transformer.api.models import Models
 from olfactory_transformer.api.problems import ApiError
+from olfactory_transformer.api.socket import MESSAGE_BYTES, PING_SECONDS, Socket
 from olfactory_transformer.settings import Settings
 
 logger = logging.getLogger("olfactory_transformer.server")
@@ -49,7 +50,7 @@ class Serving:
 
     def __init__(self, app: FastAPI, settings: Settings, lifecycle: Lifecycle) -> None:
         self._app, self._settings, self._lifecycle = app, settings, lifecycle
-        self._main = _Server(self._config(app))
+        self._main = _Server(self._config(app, sockets=True))
         self._told: dict[signal.Signals, int] = {}
         self._reloads: set[asyncio.Task[None]] = set()
 
@@ -130,12 +131,16 @@ class Serving:
         except ApiError as error:
             logger.warning("SIGHUP: %s", error.detail)
 
-    def _config(self, app: FastAPI) -> uvicorn.Config:
-        seconds = self._settings.inference_timeout
+    def _config(self, app: FastAPI, *, sockets: bool = False) -> uvicorn.Config:
+        limits = {"write_seconds": self._settings.inference_timeout}
         return uvicorn.Config(
             app,
-            http=type("Connection", (Connection,), {"write_seconds": seconds}),
-            ws="none",
+            http=type("Connection", (Connection,), limits),
+            ws=type("Socket", (Socket,), limits) if sockets else "none",
+            ws_max_size=MESSAGE_BYTES,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            ws_per_message_deflate=False,  # a kilobyte could become a megabyte, and each connection would hold a window
             lifespan="off",
             workers=1,  # not WEB_CONCURRENCY: settings.py alone reads the environment
             proxy_headers=False,

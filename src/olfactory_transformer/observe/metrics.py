@@ -24,6 +24,7 @@ from prometheus_client import (
 )
 
 from olfactory_transformer import __version__
+from olfactory_transformer.observe.sensors import SensorMetrics
 from olfactory_transformer.observe.watched import EngineLoad, ModelInfo, TierStats, Watched
 
 # A cached answer takes half a millisecond, a stalled one up to INFERENCE_TIMEOUT.
@@ -33,10 +34,10 @@ _TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 65536)
 # Asked every few seconds by machines: counted, but they would drown what people get.
 PROBES = frozenset({"/health", "/ready", "/metrics"})
 # Their time is the client's to choose: a stream lasts as long as it sends.
-_UNTIMED = PROBES | {"/v1/predict/stream"}
+_UNTIMED = PROBES | {"/v1/predict/stream", "/v1/sensors/stream"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _CLIENT_GONE = 499
-STATUS_CLASSES = ("2xx", "3xx", "4xx", "5xx", "gone")
+STATUS_CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx", "gone")
 REJECTIONS = ("queue-full", "draining", "deadline", "client-gone")
 RESTARTS = ("died", "stalled", "failing")
 
@@ -44,9 +45,9 @@ RESTARTS = ("died", "stalled", "failing")
 class Metrics:
     """Counters, histograms and gauges of one application, in a registry of its own.
 
-    It is the `EngineObserver` of an engine. Every label takes few values: the method one of the usual or `other`,
-    the endpoint a route's template, `/v1/*` and the like, or `unmatched`, the rest words of this package. No client can
-    make up a new one.
+    It is the `EngineObserver` of an engine; `sensors` are those of electronic noses. Every label takes few values: the
+    method one of the usual or `other`, the endpoint a route's template, `/v1/*` and the like, or `unmatched`, the rest
+    words of this package. No client can make up a new one.
 
     Examples
     --------
@@ -131,6 +132,7 @@ class Metrics:
         ):
             for value in values:
                 counter.labels(value)
+        self.sensors = SensorMetrics(registry)
         self._watched = Watched()
         registry.register(self._watched)
         ProcessCollector(registry=registry)

@@ -51,6 +51,7 @@ class Access:
 
     def __init__(self, settings: Settings) -> None:
         self.required, self.limit = settings.api_key_required, settings.rate_limit_per_minute
+        self.origins = frozenset(origin.encode() for origin in settings.cors_origins.split(",") if origin)
         self.addresses = ClientAddresses(settings.trusted_proxies)
         keys = settings.api_keys
         self.environment = EnvironmentKeys(keys.get_secret_value() if keys else "")
