@@ -11,6 +11,7 @@ import msgspec
 
 from olfactory_transformer.engine import frames
 from olfactory_transformer.engine.worker import WorkerOptions
+from olfactory_transformer.settings.inherited import inherited
 
 _MODULE = "olfactory_transformer.engine.worker"
 
@@ -103,6 +104,9 @@ async def spawn(options: WorkerOptions) -> Process:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 pass_fds=[descriptor],
+                # NumPy's OpenBLAS has a thread for each processor, which after a product spins for the next one: in
+                # vain, and for longer than all else that a batch takes. Those of ONNX Runtime are `options.threads`.
+                env=inherited(OMP_NUM_THREADS="1"),
             )
         ours.setblocking(False)
         return Process(child, *await asyncio.open_connection(sock=ours))
