@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import faulthandler
+import gc
 import os
 import signal
 import socket
@@ -179,6 +180,7 @@ def main(arguments: Sequence[str]) -> int:
             connection.sendall(frames.pack(answer))
             if predictor is None:
                 return 1
+            gc.freeze()  # the model and the libraries stay: no collection need look at them
             Worker(predictor, connection).run()
     return 0
 
