@@ -5,8 +5,8 @@ import pytest
 import sqlalchemy as sa
 
 from olfactory_transformer.core.errors import CalibrationError, DatabaseError
-from olfactory_transformer.database.engine import Database
 from olfactory_transformer.database.calibrations import CalibrationStore
+from olfactory_transformer.database.engine import Database
 
 MADE, EXPIRES = "2026-05-01T12:00:00+02:00", "2026-05-31T10:00:00Z"
 
