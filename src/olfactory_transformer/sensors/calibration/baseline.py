@@ -211,7 +211,8 @@ def check_settled(levels: Mapping[str, Level], tolerance: float, where: str) -> 
     moving = [
         f"{name} moved by {percent(level.moved)} in {_seconds(level):.0f} s"
         for name, level in levels.items()
-        if abs(level.moved) > max(tolerance, 4 * _uncertainty(level), _step(level))
+        if abs(level.moved)
+        > max(tolerance, 4 * _uncertainty(level), 1.001 * level.scale.step_at(level.reading))
     ]
     if moving:
         raise CalibrationError(
@@ -244,11 +245,6 @@ def _seconds(level: Level) -> float:
 def _uncertainty(level: Level) -> float:
     # Of the difference of two medians of a third each; ten frames are what MIN_FRAMES leaves them.
     return level.spread * 1.25 * math.sqrt(2 / (MIN_FRAMES / 3))
-
-
-def _step(level: Level) -> float:
-    step = level.scale.step
-    return float(np.log10(1 + step / max(level.reading, step / 2))) if step else 0.0
 
 
 def _named(left_out: Mapping[str, str]) -> str:

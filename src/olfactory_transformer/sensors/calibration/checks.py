@@ -191,8 +191,7 @@ class Checks:
             moved = known.scale.log_resistance([means[name]]) - known.log_level
             if known.compensation is not None:
                 moved = moved - known.compensation.shift(warmth, damp)
-            step = math.log10(1 + known.scale.step / max(known.level, known.scale.step / 2 or 1.0))
-            above += bool(moved[0] > max(DRIFT, step, 4 * known.spread))
+            above += bool(moved[0] > max(DRIFT, known.scale.step_at(known.level), 4 * known.spread))
         self._cleaner = 2 * above > len(self._calibration.channels)
 
     def _moment(self) -> datetime:

@@ -73,6 +73,7 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         else:
             values[values <= 0] = np.nan
         if self.full_scale is not None:
+            values = np.minimum(values, self.full_scale)
             # A divider: reading / full scale = load / (resistance + load), or one less that.
             rest = np.maximum(self.full_scale - values, lowest or self.full_scale * 1e-6)
             in_loads = np.log10(rest) - np.log10(values)
@@ -80,6 +81,15 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         else:
             logs = -np.log10(values) if self.response == "rises" else np.log10(values)
         return np.asarray(logs, np.float64)
+
+    def step_at(self, reading: float) -> float:
+        """Return how many decades the smallest difference of two readings is at a reading.
+
+        >>> round(Scale("rises", step=1).step_at(2.5), 3)  # from 2 to 3
+        0.176
+        """
+        around = np.array([reading - self.step / 2, reading + self.step / 2])
+        return abs(float(np.diff(self.log_resistance(around))[0])) if self.step else 0.0
 
 
 def scale_of(

@@ -127,7 +127,7 @@ def estimate(calibration: Calibration, recording: Recording, compound: str) -> C
     }
     if not curves:
         known = ", ".join(calibration.compounds) or "none"
-        raise CalibrationError(f"got the compound {ascii(compound)}, expected a calibrated one ({known})")
+        raise CalibrationError(f"got the compound {compound!a}, expected a calibrated one ({known})")
     ppm = np.column_stack(
         [10 ** np.minimum((logs[name] - np.log10(curve.a)) / curve.b, 300) for name, curve in curves.items()]
     )

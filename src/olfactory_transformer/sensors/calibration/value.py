@@ -145,7 +145,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not self.sensor_id.isprintable() or self.sensor_id.strip() != self.sensor_id:
-            raise ValueError(f"got the sensor id {ascii(self.sensor_id)}, expected printable characters")
+            raise ValueError(f"got the sensor id {self.sensor_id!a}, expected printable characters")
         if self.expires <= self.made:
             raise ValueError(f"expires {self.expires:%Y-%m-%d}, before it was made on {self.made:%Y-%m-%d}")
 
