@@ -33,6 +33,9 @@ from olfactory_transformer.api.routes import (
     probes,
     stream,
 )
+from olfactory_transformer.api.routes import sensors as sensors_routes
+from olfactory_transformer.api.sensors.naming import Naming
+from olfactory_transformer.api.sensors.service import Sensors
 from olfactory_transformer.engine.contract import Engine
 from olfactory_transformer.observe.metrics import Metrics
 from olfactory_transformer.settings import Settings
@@ -48,6 +51,7 @@ def create_app(
     lifecycle: Lifecycle | None = None,
     parts: Parts | None = None,
     gate: Callable[[ASGIApp], ASGIApp] | None = None,
+    nose: Callable[[], Naming] | None = None,
 ) -> FastAPI:
     """Return the application that answers for `engine`.
 
@@ -63,6 +67,8 @@ def create_app(
         What `/ready` calls degraded; None: nothing.
     gate : callable or None
         Wraps an ASGI application in what asks for keys and limits rates. None: the gate of the settings.
+    nose : callable or None
+        Loads the model of sensors. None: that of the settings.
 
     Examples
     --------
@@ -73,16 +79,19 @@ def create_app(
     """
     lifecycle, metrics, parts = lifecycle or Lifecycle(), Metrics(), parts or Parts()
     access = Access(settings)
+    sensors = Sensors(settings, access, metrics.sensors, nose)
     engine.attach(metrics)
     metrics.watch_rate_limit(lambda: access.limits)
     parts.watch("rate-limits", lambda: access.limits != "local" or settings.redis_url is None)
     parts.watch("keys", lambda: access.database_answers)
+    parts.watch("sensor", lambda: sensors.board_is_there)
     metrics.watch_engine(lambda: engine.load, lambda: engine.state, lambda: engine.info)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await access.start()
         starting = asyncio.create_task(engine.start())
+        sensors.start()
         try:
             yield
         finally:
@@ -91,11 +100,13 @@ def create_app(
                 if lifecycle.forced:
                     scope.cancel()  # an engine whose stop is cancelled ends at once
                 await engine.stop()
+            await sensors.stop()
             await access.stop(at_once=lifecycle.forced)
 
     app = _framework(docs=settings.docs_enabled, lifespan=lifespan)
     app.state.settings, app.state.engine, app.state.metrics = settings, engine, metrics
     app.state.lifecycle, app.state.parts, app.state.access = lifecycle, parts, access
+    app.state.sensors = sensors
     app.state.models = Models(engine, settings.models_dir)
     app.user_middleware = [
         Middleware(RequestMiddleware, engine=engine, metrics=metrics, lifecycle=lifecycle),
@@ -104,8 +115,8 @@ def create_app(
         Middleware(ProblemMiddleware),
         Middleware(FastRoutes, routes=_FAST),
     ]
-    parts_of_app = [predict, stream, model, picture, inference_protocol, index]
-    routers = [part.router for part in parts_of_app] + [probes.health_router]
+    parts_of_app = [predict, stream, model, picture, sensors_routes, inference_protocol, index]
+    routers = [part.router for part in parts_of_app] + [sensors_routes.own_router, probes.health_router]
     routers += [probes.metrics_router] if settings.metrics_port is None else []
     routers += [docs.router] if settings.docs_enabled else []
     routers += [admin.router]
@@ -160,7 +171,7 @@ def _cors(settings: Settings) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=("GET", "POST"),
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=ACCEPTED,
             expose_headers=EXPOSED,
         )

@@ -46,6 +46,11 @@ async def read_model(request: Request, model: type[Model], limit: int, seconds: 
 async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     """Read a body that is said to be JSON; see `read_model`."""
     check_declared(request, JSON)
+    return await read_bytes(request, limit, seconds)
+
+
+async def read_bytes(request: Request, limit: int, seconds: float) -> bytes:
+    """Read a body of any kind, bounded in bytes and in time; see `read_model`."""
     declared = request.headers.get("content-length", "")
     if len(declared) > 18 or (declared.isdecimal() and int(declared) > limit):
         raise _too_large(limit)

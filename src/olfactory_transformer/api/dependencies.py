@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from olfactory_transformer.api.lifecycle import Lifecycle, Parts
 from olfactory_transformer.api.models import Models
+from olfactory_transformer.api.sensors.service import Sensors
 from olfactory_transformer.engine.contract import Engine
 from olfactory_transformer.observe.metrics import Metrics
 from olfactory_transformer.settings import Settings
@@ -38,9 +39,14 @@ async def _models(request: Request) -> Models:
     return cast(Models, request.app.state.models)
 
 
+async def _sensors(request: Request) -> Sensors:
+    return cast(Sensors, request.app.state.sensors)
+
+
 EngineDep = Annotated[Engine, Depends(_engine)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 LifecycleDep = Annotated[Lifecycle, Depends(_lifecycle)]
 PartsDep = Annotated[Parts, Depends(_parts)]
 ModelsDep = Annotated[Models, Depends(_models)]
+SensorsDep = Annotated[Sensors, Depends(_sensors)]

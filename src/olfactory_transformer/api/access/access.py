@@ -131,11 +131,28 @@ class Access:
         if self._database is not None:
             self._database.close()
 
-    def _find(self, key_id: str) -> KeyRecord | None:
+    def may_read(self) -> bool:
+        """Prepare the database, unless it is a file that is not there and need not be; blocks.
+
+        Returns
+        -------
+        bool
+            Whether there is something to read.
+
+        Raises
+        ------
+        DatabaseError
+            It cannot be used.
+        """
         if not self._prepared:
             if not self.required and self.database.is_absent:
-                return None
+                return False
             self.prepare()
+        return True
+
+    def _find(self, key_id: str) -> KeyRecord | None:
+        if not self.may_read():
+            return None
         return KeyStore(self.database).find(key_id)
 
     def _add(self, rows: Sequence[AuditRow]) -> None:
