@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from olfactory_transformer.core.config import ScentPrediction
 from olfactory_transformer.core.errors import MoleculeError
 
 _FIELDS = tuple(field.name for field in fields(ScentPrediction))
+_values = attrgetter(*_FIELDS)
 _encoder = msgspec.json.Encoder()
 
 
@@ -25,7 +27,7 @@ def prediction_members(prediction: ScentPrediction, words: Words) -> dict[str, A
     {'musk': 0.75}
     """
     # Not dataclasses.asdict, which copies every word of every prediction once more.
-    members = {name: getattr(prediction, name) for name in _FIELDS}
+    members: dict[str, Any] = dict(zip(_FIELDS, _values(prediction), strict=True))
     if words == "notes":
         members["words"] = {note: prediction.words[note] for note in prediction.primary_notes}
     members["threshold_ppm"] = prediction.threshold_ppm

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from copy import copy
+from typing import NamedTuple
 
 from cachetools import LRUCache
 
@@ -26,6 +27,14 @@ _TIDY_EVERY = 3600.0  # seconds
 Meaning = tuple[str, tuple[str, ...]] | MoleculeError  # a molecule's key and its spelling's warnings
 
 
+class _Decoded(NamedTuple):
+    """A prediction as it was asked for, and what it was made of: if that is not what the cache has, it is stale."""
+
+    key: str
+    data: bytes
+    prediction: ScentPrediction
+
+
 class Recall:
     """Predictions that need not be computed again.
 
@@ -41,25 +50,25 @@ class Recall:
         self.tiers = tiers or Tiers([], ttl=1)
         self._slow = any(not isinstance(store, MemoryStore) for store in self.tiers.stores)
         self._meanings: LRUCache[str, Meaning] = LRUCache(texts)
-        self._decoded: LRUCache[tuple[str, float], tuple[bytes, ScentPrediction]] = LRUCache(_MOST_DECODED)
+        self._decoded: LRUCache[tuple[str, str, float], _Decoded] = LRUCache(_MOST_DECODED)
         self._writes: set[asyncio.Task[None]] = set()
 
     def at_once(self, model_hash: str, text: str, dilution: float) -> ScentPrediction | MoleculeError | None:
         """Return what is known of a text without waiting for anything."""
+        asked = model_hash, text, dilution
+        kept = self._decoded.get(asked)
+        if kept is not None and self.tiers.get_fast([kept.key])[0] == kept.data:
+            return kept.prediction
         meaning = self._meanings.get(text)
         if meaning is None or isinstance(meaning, MoleculeError):
             return copy(meaning)
-        (data,) = self.tiers.get_fast([prediction_key(model_hash, meaning[0], dilution)])
-        if data is None:
-            return None
-        kept = self._decoded.get((text, dilution))
-        if kept is not None and kept[0] == data:
-            return kept[1]
-        stored = decode_prediction(data)
-        if stored is None:
+        key = prediction_key(model_hash, meaning[0], dilution)
+        (data,) = self.tiers.get_fast([key])
+        stored = None if data is None else decode_prediction(data)
+        if data is None or stored is None:
             return None
         prediction = as_asked(stored, text, meaning[1])
-        self._decoded[text, dilution] = data, prediction
+        self._decoded[asked] = _Decoded(key, data, prediction)
         return prediction
 
     def means(self, text: str, meaning: Meaning) -> None:
