@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from olfactory_transformer.api.access.paths import areas_of, route_path
 from olfactory_transformer.api.headers import RawHeaders, completed, model_headers
@@ -34,6 +34,7 @@ _READ = frozenset({b"x-request-id", b"traceparent", b"tracestate"})
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GONE = 499  # the client left before a reply; nginx's number, seen only in the log
 _CLOSE = (b"connection", b"close")
+_LINE = "%s %s %d %.1f ms%s"
 
 
 class RequestMiddleware:
@@ -65,8 +66,12 @@ class RequestMiddleware:
             method_label(_method(scope)), _text(given.get(b"traceparent")), _text(given.get(b"tracestate"))
         )
         # Every record that is logged on behalf of this request has its id.
-        with bound_contextvars(request_id=request_id), trace:
-            await self._answer(scope, receive, send, request_id, trace)
+        bound = bind_contextvars(request_id=request_id)
+        try:
+            with trace:
+                await self._answer(scope, receive, send, request_id, trace)
+        finally:
+            reset_contextvars(**bound)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str, trace: Span) -> None:
         began = time.perf_counter()
@@ -112,7 +117,10 @@ class RequestMiddleware:
         # The route and the key's id, not the path and the key: nothing here was written by the client.
         caller = scope["state"].get("caller")
         by = f" key={caller.id}" if caller is not None else ""
-        logger.info("%s %s %d %.1f ms%s", method_label(_method(scope)), endpoint, status, seconds * 1000, by)
+        if logger.isEnabledFor(logging.INFO):
+            what = method_label(_method(scope)), endpoint, status, seconds * 1000, by
+            # Not by `info`, which looks for the line of code that called it.
+            logger.handle(logging.LogRecord(logger.name, logging.INFO, __file__, 0, _LINE, what, None))
 
 
 class ProblemMiddleware:

@@ -133,6 +133,9 @@ class Metrics:
             for value in values:
                 counter.labels(value)
         self.sensors = SensorMetrics(registry)
+        # `labels` takes as long as all else here, and there are few of these, as no client can make up a new one.
+        self._of_endpoint: dict[tuple[str, str], Counter] = {}
+        self._of_status = {value: self._responses.labels(value) for value in STATUS_CLASSES}
         self._watched = Watched()
         registry.register(self._watched)
         ProcessCollector(registry=registry)
@@ -144,9 +147,14 @@ class Metrics:
     def request_done(self, method: str, endpoint: str, seconds: float, *, status: int) -> None:
         """Note a request that was answered, or with status 499 one whose client left first."""
         self._in_flight.dec()
-        self._requests.labels(method_label(method), endpoint).inc()
+        counter = self._of_endpoint.get((method, endpoint))
+        if counter is None:
+            label = method_label(method)
+            counter = self._of_endpoint[label, endpoint] = self._requests.labels(label, endpoint)
+        counter.inc()
         if endpoint not in PROBES:
-            self._responses.labels(status_label(status)).inc()
+            label = status_label(status)
+            (self._of_status.get(label) or self._responses.labels(label)).inc()
         if endpoint not in _UNTIMED:
             self._request_seconds.observe(seconds)
 

@@ -9,11 +9,14 @@ needs.
 from __future__ import annotations
 
 import posixpath
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+# What may read as another path: capitals, what is not ASCII, and the marks of escapes, of empty parts and of `..`.
+_READ_TWICE = re.compile(r"[^\x00-@\[-\x7f]|//|/\.|[\\%]")
 _LONGEST = 4096  # characters that are read plainly; no route is so long
 
 
@@ -48,7 +51,7 @@ def areas_of(path: str) -> tuple[Area, ...]:
     ['predict', 'admin']
     """
     exact = _area(path)
-    if path.isascii() and path == path.lower() and not any(mark in path for mark in ("//", "/.", "\\", "%")):
+    if not _READ_TWICE.search(path):
         return (exact,) if exact else ()
     plain = _area(_plain(path))
     return tuple(dict.fromkeys(area for area in (exact, plain) if area))
