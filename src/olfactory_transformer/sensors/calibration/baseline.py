@@ -49,6 +49,9 @@ class Level:
         log10 of the resistance that belongs to it.
     spread : float
         Standard deviation about its own slope, decades.
+    jitter : float
+        Standard deviation from one reading to the next, decades: what is noise for sure.
+    frames : int
     moved : float
         Decades from the first third of the time to the last.
     slope : float
@@ -60,6 +63,8 @@ class Level:
     reading: float
     log: float
     spread: float
+    jitter: float
+    frames: int
     moved: float
     slope: float
     noise: Noise
@@ -173,7 +178,15 @@ def level_of(times: NDArray[np.float64], readings: NDArray[np.float32], scale: S
     residual = logs - slope * (at - np.median(at)) - middle
     reading = float(np.median(readings[kept]))
     return Level(
-        scale, reading, middle, spread(residual), late - early, slope * 3600, noise_of(times, readings)
+        scale,
+        reading,
+        middle,
+        spread(residual),
+        spread(np.diff(logs)) / math.sqrt(2),
+        len(logs),
+        late - early,
+        slope * 3600,
+        noise_of(times, readings),
     )
 
 
@@ -243,8 +256,8 @@ def _seconds(level: Level) -> float:
 
 
 def _uncertainty(level: Level) -> float:
-    # Of the difference of two medians of a third each; ten frames are what MIN_FRAMES leaves them.
-    return level.spread * 1.25 * math.sqrt(2 / (MIN_FRAMES / 3))
+    # Of the difference of two medians of a third each. By the jitter, as the spread grows with a move that is no line.
+    return level.jitter * 1.25 * math.sqrt(2 / max(level.frames / 3, 1))
 
 
 def _named(left_out: Mapping[str, str]) -> str:

@@ -185,7 +185,7 @@ def _curves(
     curves: dict[str, dict[str, Curve]] = {}
     for compound, group in by_compound.items():
         check_ppm([each.ppm for each in group], compound)
-        measured = [(each.ppm, _ratios(baseline, compensations, each)) for each in group]
+        measured = [(each.ppm, reference_ratios(baseline, compensations, each)) for each in group]
         for name in baseline.levels:
             points = [(ppm, ratios[name]) for ppm, ratios in measured if name in ratios]
             if len({ppm for ppm, _ in points}) > 1 and not is_flat(*zip(*points, strict=True)):
@@ -197,9 +197,16 @@ def _curves(
     return curves
 
 
-def _ratios(
+def reference_ratios(
     baseline: Baseline, compensations: Mapping[str, Compensation], reference: Reference
 ) -> dict[str, float]:
+    """Return log10 of Rs/R0 of every usable channel, at the end of a reference's recording.
+
+    Raises
+    ------
+    CalibrationError
+        It is too short, still moves, or has no channel of the baseline.
+    """
     recording, where = reference.recording, f"{reference.compound} at {reference.ppm:g} ppm"
     half = len(recording.times) // 2
     if half < 5:

@@ -89,7 +89,9 @@ class _Watch:
 
 
 class Checks:
-    """Watches a board. Of bounded memory: some numbers a channel, of at most 256 channels.
+    """Watches a board; frames come from one thread, and any may ask for warnings.
+
+    Of bounded memory: some numbers a channel, of at most 256 channels.
 
     Parameters
     ----------
@@ -158,7 +160,7 @@ class Checks:
             found.append("drifted")
         if self._frames:
             for watches, gas in ((self._gas, True), (self._room, False)):
-                for name, watch in watches.items():
+                for name, watch in list(watches.items()):  # another thread may add
                     if fault := watch.fault(self._time, gas):
                         found.append(f"{fault}:{name}")
         return tuple(dict.fromkeys([*self._seen, *found])) if ever else tuple(found)

@@ -13,9 +13,9 @@ from olfactory_transformer.sensors.calibration.baseline import Noise
 from olfactory_transformer.sensors.calibration.curve import Curve
 from olfactory_transformer.sensors.calibration.level import Scale
 from olfactory_transformer.sensors.calibration.room import Compensation
+from olfactory_transformer.sensors.identity import check_sensor_id
 
 Status = Literal["none", "ok", "expired", "drifted"]
-MAX_SENSOR = 100  # characters of a sensor's id
 MAX_CHANNELS = 256
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
@@ -94,7 +94,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Parameters
     ----------
     sensor_id : str
-        1 to 100 printable characters.
+        As `identity.check_sensor_id` has it.
     made, expires : datetime
         With their time zones.
     channels : mapping of str to ChannelCalibration
@@ -128,7 +128,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     True
     """
 
-    sensor_id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SENSOR)]
+    sensor_id: Annotated[str, msgspec.Meta(min_length=1)]
     made: Moment
     expires: Moment
     channels: Annotated[
@@ -144,8 +144,7 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        if not self.sensor_id.isprintable() or self.sensor_id.strip() != self.sensor_id:
-            raise ValueError(f"got the sensor id {self.sensor_id!a}, expected printable characters")
+        check_sensor_id(self.sensor_id)
         if self.expires <= self.made:
             raise ValueError(f"expires {self.expires:%Y-%m-%d}, before it was made on {self.made:%Y-%m-%d}")
 

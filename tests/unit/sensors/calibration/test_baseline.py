@@ -110,3 +110,14 @@ def test_noise_tells_a_calm_channel(board, replaced):
         "Temperature",
         "Humidity",
     }
+
+
+def test_noise_is_no_move_but_does_not_hide_one(board):
+    board.noise = 0.1  # decades: 26 % from one reading to the next
+    assert measure_baseline(board.record(300), tolerance=0.001).levels
+    board.noise = 0.002
+    steady, moved = board.record(300).values[:, 1], board.record(300, shift={"mq7": 0.3}).values[:, 1]
+    times = np.arange(300.0)
+    step = np.where(times < 150, steady, moved)[:, None]
+    with pytest.raises(CalibrationError, match="mq7 moved by"):  # though it stands still in each half
+        measure_baseline(Recording((channel("mq7"),), times, step))

@@ -45,9 +45,9 @@ def broken(content, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "where"),
     [
-        (["sensor_id"], "", r"\$.sensor_id"),
+        (["sensor_id"], "", "sensor_id"),
         (["sensor_id"], "a\nb", "printable"),
-        (["sensor_id"], "x" * 101, r"\$.sensor_id"),
+        (["sensor_id"], "x" * 101, "1 to 100 printable"),
         (["sensor_id"], 7, r"\$.sensor_id"),
         (["made"], "yesterday", r"\$.made"),
         (["made"], "2026-05-01T00:00:00", r"\$.made"),
