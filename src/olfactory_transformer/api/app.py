@@ -24,6 +24,7 @@ from olfactory_transformer.api.models import Models
 from olfactory_transformer.api.problems import HANDLED, handle_problem
 from olfactory_transformer.api.routes import (
     admin,
+    calibrations,
     docs,
     index,
     inference_protocol,
@@ -115,7 +116,7 @@ def create_app(
         Middleware(ProblemMiddleware),
         Middleware(FastRoutes, routes=_FAST),
     ]
-    parts_of_app = [predict, stream, model, picture, sensors_routes, inference_protocol, index]
+    parts_of_app = [predict, stream, model, picture, sensors_routes, calibrations, inference_protocol, index]
     routers = [part.router for part in parts_of_app] + [sensors_routes.own_router, probes.health_router]
     routers += [probes.metrics_router] if settings.metrics_port is None else []
     routers += [docs.router] if settings.docs_enabled else []

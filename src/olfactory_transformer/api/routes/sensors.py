@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, WebSocket
 
@@ -131,7 +131,7 @@ async def one_sensor(sensor: SensorPath, sensors: SensorsDep) -> schemas.SensorD
     )
 
 
-def _members(sensors: Sensors) -> dict[str, object]:
+def _members(sensors: Sensors) -> dict[str, Any]:
     board, naming = sensors.board, sensors.naming
     assert board is not None and naming is not None
     reading, smells = board.reading(), naming.identification

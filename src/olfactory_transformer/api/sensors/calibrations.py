@@ -65,8 +65,8 @@ class Calibrations:
         record = CalibrationStore(self._access.database).current(sensor)
         return calibration_of(record) if record else None
 
-    async def ask(self, call: Callable[[CalibrationStore], Result], nothing: Result) -> Result:
-        """Return what `call` reads from the store, `nothing` where there is no database.
+    async def ask(self, call: Callable[[CalibrationStore], Result]) -> Result | None:
+        """Return what `call` reads from the store, None where there is no database.
 
         Raises
         ------
@@ -74,8 +74,8 @@ class Calibrations:
             It does not answer.
         """
 
-        def work() -> Result:
-            return call(CalibrationStore(self._access.database)) if self._access.may_read() else nothing
+        def work() -> Result | None:
+            return call(CalibrationStore(self._access.database)) if self._access.may_read() else None
 
         return await self._call(work)
 

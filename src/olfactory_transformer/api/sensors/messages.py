@@ -9,6 +9,7 @@ import msgspec
 
 from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.api.sensors.listening import MOST_CHANNELS
+from olfactory_transformer.api.sensors.schemas import SENSOR_ID
 from olfactory_transformer.core.errors import shown
 
 MOST_IN_MESSAGE = 1000  # frames
@@ -16,7 +17,7 @@ LARGEST = 1e15
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-SensorId = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
+SensorId = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=SENSOR_ID)]
 
 
 class Start(msgspec.Struct, tag="start", forbid_unknown_fields=True, frozen=True):

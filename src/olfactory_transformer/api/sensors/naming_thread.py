@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from olfactory_transformer.api.problems import ApiError
@@ -19,10 +20,11 @@ from olfactory_transformer.sensors.calibration.value import Calibration, Status,
 logger = logging.getLogger(__name__)
 _LOOK = 10.0  # seconds between looks at the calibration, and for the model while it cannot be loaded
 _STOP = 3.0
+MOST_WAITING = 8
 
 
 class BoardNaming:
-    """Names windows, the newest only: one that waits is replaced by one that comes after it.
+    """Names windows in their order; of more than `MOST_WAITING` the oldest are left out, and counted.
 
     Parameters
     ----------
@@ -44,12 +46,12 @@ class BoardNaming:
         self._thread = threading.Thread(target=self._run, name="board-naming", daemon=True)
         self._changed = threading.Condition()
         self._stopping, self._look = False, True
-        self._window: Window | None = None
+        self._windows: deque[Window] = deque()
         self._heard: Heard | None = None
         self._hop, self._begun = 1.0, 0
         self._calibration: Calibration | None = None
-        self._told = ""
-        self.skipped = 0  # windows that were replaced before they were named
+        self._failing = False
+        self.skipped = 0  # windows that were left out
         self.identification: SmellIdentification | None = None
         board.hearer = self
 
@@ -73,14 +75,17 @@ class BoardNaming:
     def due(self, window: Window) -> None:
         """Take a window, without waiting."""
         with self._changed:
-            self.skipped += self._window is not None
-            self._window = window
+            self._windows.append(window)
+            if len(self._windows) > MOST_WAITING:
+                self._windows.popleft()
+                self.skipped += 1
             self._changed.notify()
 
     def silence(self) -> None:
         """Forget what was smelt."""
         with self._changed:
-            self._window = self._heard = self.identification = None
+            self._windows.clear()
+            self._heard = self.identification = None
 
     def recalibrated(self) -> None:
         """Look at the calibration now, as it was changed."""
@@ -93,7 +98,7 @@ class BoardNaming:
         listening = False
         while True:
             with self._changed:
-                if self._window is None and not self._look and not self._stopping:
+                if not self._windows and not self._look and not self._stopping:
                     self._changed.wait(_LOOK)
                 if self._stopping:
                     return
@@ -110,7 +115,7 @@ class BoardNaming:
                 logger.exception("naming what the board %s smells", self._board.id)
 
     def _taken(self) -> tuple[Window | None, Heard | None]:
-        window, self._window = self._window, None
+        window = self._windows.popleft() if self._windows else None
         if window is not None and (self._heard is None or window.begun != self._begun):
             self._begun, self._heard = window.begun, Heard(self._hop)
         return window, self._heard
@@ -141,11 +146,11 @@ class BoardNaming:
         try:
             answer = heard.add(self._nose.get(), window.recording, seconds=window.seconds, full=window.full)
         except SensorError as error:
-            if str(error) != self._told:  # once, and not for every window
-                self._told = str(error)
+            if not self._failing:  # once, and not for every window
+                self._failing = True
                 logger.warning("what the board %s sends cannot be named: %s", self._board.id, error)
             return
-        self._told = ""
+        self._failing = False
         with self._changed:
             if self._heard is heard:  # and was not silenced meanwhile
                 self.identification = with_warnings(answer, window.warnings)

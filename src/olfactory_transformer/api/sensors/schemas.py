@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
@@ -58,7 +59,8 @@ Rows = Annotated[
 Times = Annotated[
     list[Any], PlainValidator(_list), WithJsonSchema({"type": "array", "items": _NUMBER, "minItems": 1})
 ]
-SensorId = Annotated[str, Field(min_length=1, max_length=MOST_NAME, pattern=r"^[!-~]+$")]  # as SENSOR_ID
+SENSOR_ID = r"^[!$&->@-\[\]-~]+$"  # what `sensors.identity.check_sensor_id` takes
+SensorId = Annotated[str, Field(min_length=1, max_length=MOST_NAME, pattern=SENSOR_ID)]
 
 
 class RecordingIn(Asked):
@@ -149,3 +151,37 @@ class SensorList(BaseModel):
     """The boards that the server reads itself."""
 
     sensors: list[Sensor]
+
+
+class Calibration(BaseModel):
+    """What is kept of a sensor's levels in clean air, in short."""
+
+    id: int = Field(description="A larger one is newer.")
+    sensor: str
+    made: datetime
+    expires: datetime
+    status: Literal["none", "ok", "expired", "drifted"] = Field(
+        description="`none` if this version cannot read it."
+    )
+    drift: float | None = Field(
+        description="Of the channel that moved most, decades, when that was measured."
+    )
+
+
+class CalibrationDetail(Calibration):
+    """A sensor's calibration."""
+
+    content: dict[str, Any] = Field(description="As docs/reference/calibration.md says.")
+    history: list[Calibration] = Field(description="Those before it, the newest first.")
+
+
+class CalibrationList(BaseModel):
+    """The newest calibration of every sensor."""
+
+    calibrations: list[Calibration]
+
+
+class Forgotten(BaseModel):
+    """How many were forgotten."""
+
+    forgotten: int

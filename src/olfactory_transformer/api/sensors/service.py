@@ -16,6 +16,7 @@ from olfactory_transformer.api.sensors.nose import Nose
 from olfactory_transformer.api.sensors.sessions import Sessions
 from olfactory_transformer.core.errors import SensorError, SettingsError
 from olfactory_transformer.observe.sensors import SensorMetrics
+from olfactory_transformer.sensors.identity import sensor_id_of
 from olfactory_transformer.sensors.sources.contract import Source
 from olfactory_transformer.settings import Settings
 
@@ -56,7 +57,7 @@ class Sensors:
         self.board: Board | None = None
         self.naming: BoardNaming | None = None
         if (source := source_of_settings(settings)) is not None:
-            self.board = Board(source, settings.sensor_id or source.name, metrics)
+            self.board = Board(source, settings.sensor_id or sensor_id_of(source), metrics)
             self.naming = BoardNaming(self.board, self.nose, self.calibrations.read, metrics)
         metrics.expect(KIND, ERRORS)
         metrics.expect(UPLOAD, ())
