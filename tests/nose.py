@@ -40,10 +40,12 @@ class MadeUpNose:
         for start in starts:
             inside = (since >= start) & (since <= start + self.window_seconds)
             level = [
-                np.nanmean(recording.values[inside, recording.names.index(name)]) if name in used else 0.0
+                np.nan_to_num(recording.values[inside, recording.names.index(name)]).mean()
+                if name in used
+                else 0.0
                 for name in CHANNELS
             ]
-            rows.append(np.nan_to_num(np.array(level, np.float32)) / 100)
+            rows.append(np.array(level, np.float32) / 100)
             ends.append(min(start + self.window_seconds, recording.seconds))
         logits = np.array(rows, np.float32)
         size = np.linalg.norm(logits, axis=1, keepdims=True)

@@ -21,7 +21,12 @@ FRAME = '{"sequence": 1, "time": 2.5, "values": {"CO": 1, "VOC": null}}'
 
 
 def frames(*texts):
-    return '{"type": "frames", "frames": [%s]}' % ", ".join(texts)
+    return f'{{"type": "frames", "frames": [{", ".join(texts)}]}}'
+
+
+def of_channels(count):
+    values = ", ".join(f'"c{n}": 1' for n in range(count))
+    return f'{{"sequence": 1, "time": 0, "values": {{{values}}}}}'
 
 
 def test_messages():
@@ -62,11 +67,7 @@ def test_messages():
         (frames(FRAME.replace("null", "true")), "invalid-request", "values"),
         (frames(FRAME.replace('"CO"', '""')), "invalid-request", "values"),
         (frames('{"sequence": 1, "time": 0, "values": {}}'), "invalid-request", "values"),
-        (
-            frames('{"sequence": 1, "time": 0, "values": {%s}}' % ", ".join(f'"c{n}": 1' for n in range(65))),
-            "invalid-request",
-            "values",
-        ),
+        (frames(of_channels(MOST_CHANNELS + 1)), "invalid-request", "values"),
     ],
 )
 def test_what_is_wrong_is_told(text, code, place):
@@ -77,9 +78,7 @@ def test_what_is_wrong_is_told(text, code, place):
 
 
 def test_as_many_channels_as_may_be():
-    text = frames(
-        '{"sequence": 1, "time": 0, "values": {%s}}' % ", ".join(f'"c{n}": 1' for n in range(MOST_CHANNELS))
-    )
+    text = frames(of_channels(MOST_CHANNELS))
     assert len(read_message(text).frames[0].values) == MOST_CHANNELS
 
 
