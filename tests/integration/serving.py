@@ -26,12 +26,14 @@ def environment(**settings):
 
 
 class Server:
-    """A server on a free port of the loopback address."""
+    """A server on a free port of the loopback address, started by `command`."""
+
+    command = API
 
     def __init__(self, **settings):
         self._folder = tempfile.TemporaryDirectory()  # where no .env and no database of others lies about
         self.process = subprocess.Popen(
-            API,
+            self.command,
             cwd=self._folder.name,
             env=environment(PORT="0", **settings),
             stdout=subprocess.PIPE,
