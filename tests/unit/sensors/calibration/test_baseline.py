@@ -121,3 +121,16 @@ def test_noise_is_no_move_but_does_not_hide_one(board):
     step = np.where(times < 150, steady, moved)[:, None]
     with pytest.raises(CalibrationError, match="mq7 moved by"):  # though it stands still in each half
         measure_baseline(Recording((channel("mq7"),), times, step))
+
+
+@pytest.mark.parametrize(("part", "missing"), [(0.05, False), (0.2, True)])
+def test_some_readings_may_be_missing(board, replaced, part, missing):
+    air = board.record(200)
+    values = air.values[:, 0].copy()
+    values[: int(part * 200)] = np.nan
+    assert measure_baseline(replaced(air, "mq3", values)).left_out == ({"mq3": "missing"} if missing else {})
+
+
+def test_the_spread_is_about_the_slope(board, scales):
+    baseline = measure_baseline(board.record(600, warming=0.06), scales, tolerance=1)
+    assert baseline.levels["mq3"].spread == pytest.approx(0.002, rel=0.2)

@@ -60,6 +60,23 @@ def test_cleaner_than_clean_air_is_drift(calibration, board):
     assert check_recording(board.record(shift=down), calibration) == ()  # which a gas does, too
 
 
+def test_half_of_the_channels_are_not_most(board, scales, replaced):
+    voc = 500 + np.arange(180) % 3
+    calibration = calibrate("x", replaced(board.record(), "VOC", voc), scales=scales)
+    for up, found in ((["mq3", "mq7"], ()), (["mq3", "mq7", "Gas_Resistance"], ("drifted",))):
+        moved = replaced(board.record(shift=dict.fromkeys(up, 0.2)), "VOC", voc)
+        assert check_recording(moved, calibration) == found
+
+
+def test_a_cold_room_is_no_drift_where_it_is_compensated(board, scales):
+    board.warmth = dict.fromkeys(board.r0, -0.02)
+    plain = calibrate("x", board.record(), scales=scales)
+    rooms = [board.record(temperature=t) for t in (14, 32)]
+    compensated = calibrate("x", board.record(), scales=scales, other_air=rooms)
+    cold = board.record(temperature=15)
+    assert check_recording(cold, plain) == ("drifted",) and check_recording(cold, compensated) == ()
+
+
 def test_a_stuck_channel_is_found_and_recovers(calibration, board, replaced):
     air = board.record(200)
     values = air.values[:, 1].copy()
@@ -89,15 +106,28 @@ def test_calm_is_not_stuck(board, replaced):
     bursts[::40] = 3
     calibration = calibrate("x", replaced(board.record(300), "Alcohol", bursts))
     assert check_recording(replaced(board.record(100), "Alcohol", 2.0), calibration) == ()
+    assert check_recording(replaced(board.record(300), "Alcohol", 2.0), calibration) == ()  # may be chance
     # A hundred times the calm of clean air is stuck.
     assert check_recording(replaced(board.record(4000), "Alcohol", 2.0), calibration) == ("stuck:Alcohol",)
 
 
+def test_noise_that_comes_in_bursts(board, scales, replaced):
+    # A long calm in clean air is no fault later, restless as the channel is else.
+    air = board.record(300)
+    values = air.values[:, 1].copy()
+    values[100:200] = values[100]
+    calibration = calibrate("x", replaced(air, "mq7", values), scales=scales)
+    sample = board.record(700).values[:, 1].copy()
+    sample[50:400] = sample[50]
+    assert check_recording(replaced(board.record(700), "mq7", sample), calibration) == ()
+    sample[50:600] = sample[50]
+    assert check_recording(replaced(board.record(700), "mq7", sample), calibration) == ("stuck:mq7",)
+
+
 def test_fast_frames_are_judged_by_their_seconds(calibration, board):
-    air = board.record(200)
-    fast = type(air)(
-        air.channels, air.times[0] + np.arange(200) / 10, np.repeat(air.values[::10], 10, axis=0)
-    )
+    air = board.record(400)
+    values = np.repeat(air.values[::100], 100, axis=0)  # each reading for ten seconds
+    fast = type(air)(air.channels, air.times[0] + np.arange(400) / 10, values)
     assert check_recording(fast, calibration) == ()
 
 
@@ -126,6 +156,13 @@ def test_an_amplifier_that_clips_twice_at_the_same_reading(calibration, board, r
     values[50:90] = values[110:199] = 30_000
     checks = feed(Checks(calibration), replaced(air, "mq7", values), 199)
     assert checks.warnings() == ("saturated:mq7",)
+
+
+def test_a_channel_that_sticks_at_its_highest_reading(calibration, board, replaced):
+    air = board.record(200)
+    values = air.values[:, 1].copy()
+    values[98] = values[100:199] = 30_000  # but it was not flat there before
+    assert feed(Checks(calibration), replaced(air, "mq7", values), 199).warnings() == ("stuck:mq7",)
 
 
 def test_a_missing_channel(calibration, board):

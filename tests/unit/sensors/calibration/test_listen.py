@@ -108,3 +108,15 @@ def test_what_came_while_nobody_listened_is_thrown_away(board):
     kept = Script(*frames(board.record(50)))
     drain(kept)
     assert len(kept.things) == 50  # a replay has no time of its own
+
+
+def test_a_window_that_does_not_do_is_not_looked_at_all_the_time(board):
+    asked = []
+
+    def judge(window):
+        asked.append(window)
+        measure_baseline(window)
+
+    with pytest.raises(CalibrationError):
+        listen(Script(*frames(board.record(300, warming=2.0))), 90, judge, patience=1e4)
+    assert 40 <= len(asked) <= 43  # every five of 210 seconds

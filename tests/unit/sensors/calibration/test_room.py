@@ -98,3 +98,9 @@ def test_a_channel_that_was_not_there_has_none(board, scales):
     baseline = measure_baseline(board.record(), scales)
     without = [Recording(r.channels[1:], r.times, r.values[:, 1:]) for r in rooms(board)]
     assert set(fit_compensation(baseline, without)) == {"mq7", "Gas_Resistance"}
+
+
+def test_the_baseline_itself_counts(board, scales):
+    made = calibrate("x", board.record(), scales=scales, other_air=[board.record(temperature=31)])
+    assert made.channels["mq3"].compensation.temperature == pytest.approx(-0.01, abs=0.001)
+    assert made.channels["mq3"].compensation.temperatures == pytest.approx((0, 6), abs=0.3)

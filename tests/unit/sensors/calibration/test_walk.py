@@ -147,3 +147,13 @@ def test_a_full_disk_leaves_the_steps_before(walk, board):
         "clean-air",
         "other-air",
     ]
+
+
+def test_a_step_that_cannot_be_noted_is_not_done(walk, board):
+    (walk.folder / "steps.json.part").mkdir()
+    with pytest.raises(OSError):
+        walk.add("clean-air", board.record())
+    assert walk.state.steps == () == Walk.resume(walk.folder).state.steps
+    (walk.folder / "steps.json.part").rmdir()
+    walk.add("clean-air", board.record())
+    assert walk.calibration()
