@@ -1,5 +1,6 @@
-"""A made-up model of sensors: which of its smells it names is a matter of which channel is highest."""
+"""A made-up model of sensors, which names the channel that is highest, and a source that does what a test says."""
 
+import queue
 import threading
 import time
 
@@ -9,6 +10,8 @@ from olfactory_transformer.api.sensors.naming import Naming
 from olfactory_transformer.core.errors import RecordingError
 from olfactory_transformer.core.smells import Smell, SmellIdentification
 from olfactory_transformer.inference.nose.contract import NoseReadings
+from olfactory_transformer.sensors.frame import Frame
+from olfactory_transformer.sensors.sources.contract import Trouble
 
 CHANNELS = ("NO2", "VOC", "CO")
 SMELLS = {"NO2": "clove", "VOC": "mint", "CO": "coffee"}
@@ -89,3 +92,43 @@ def levels(name, seconds, since=0):
         {each: 500.0 + t % 3 if each == name else 100.0 + t % 2 for each in CHANNELS}
         for t in range(since, since + seconds)
     ]
+
+
+class Scripted:
+    """A source of which each read gives the next thing that was put in; an exception is raised."""
+
+    name, kind = "serial:/dev/scripted", "serial"
+
+    def __init__(self):
+        self.script, self.opened, self.closed, self._sequence = queue.Queue(), 0, 0, 0
+        self.refusals = []
+        self.time = 1764000000.0
+
+    def open(self):
+        self.opened += 1
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+    def read(self, timeout):
+        try:
+            found = self.script.get(timeout=min(timeout, 0.05))
+        except queue.Empty:
+            return None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self):
+        self.closed += 1
+
+    def send(self, values):
+        for each in values:
+            self.script.put(Frame(self.time, each, self.name, self._sequence))
+            self.time += 1
+            self._sequence += 1
+
+    def trouble(self, kind, count=1):
+        self.script.put(Trouble(kind, f"it is {kind}", self.time, self.name, count))
+
+    def fail(self, error):
+        self.script.put(error)

@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from nose import MadeUpNose, made_up
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
@@ -37,7 +38,7 @@ def new_key():
 
 
 def load(engine, **given):
-    app = create_app(Settings(**given), engine)
+    app = create_app(Settings(**given), engine, nose=made_up(MadeUpNose(window_seconds=2.0, hop_seconds=1.0)))
     asyncio.run(engine.start())
 
     async def running(scope, receive, send):
@@ -52,11 +53,12 @@ def load(engine, **given):
 MOLECULES = ("CCO", "c1ccccc1", "F/C=C/F", "[Na+].CC(=O)[O-]", "C#N")
 schemathesis.openapi.format("smiles", st.sampled_from(MOLECULES))
 schemathesis.openapi.format("odour-word", st.sampled_from(WORDS))
+schemathesis.openapi.format("recording", st.sampled_from(("CO,VOC\n1,2\n3,4\n", "t,NO2\n0,1\n5,2\n")))
 
 # Made here and not in fixtures, as each operation becomes a test when tests are collected.
 KEY = new_key()
 KEYED = load(FakeEngine(), api_key_required=True, database_url=DATABASE)
-FULL = load(FakeEngine(busy="queue-full"))
+FULL = load(FakeEngine(busy="queue-full"), database_url=f"sqlite:///{FOLDER.name}/other.db")
 
 
 @schemathesis.serializer("application/x-ndjson", "application/jsonl")
@@ -81,6 +83,9 @@ bounded = settings(
 
 def unfit(case):
     """Return the checks that expect more of a schema than one can say."""
+    # That rows are as long as there are channels, that the model knows one of them, that there is an upgrade.
+    if case.path.startswith("/v1/sensors"):
+        return [positive_data_acceptance]
     if case.path.endswith(
         "/stream"
     ):  # nothing is refused as a whole: each line has its own error, with status 200

@@ -21,7 +21,7 @@ STREAM = "/v1/sensors/stream"
 
 
 class NoseServer(Server):
-    command = [sys.executable, str(Path(__file__).with_name("nose_server.py"))]
+    command = (sys.executable, str(Path(__file__).with_name("nose_server.py")))
 
 
 @pytest.fixture(scope="module")

@@ -121,6 +121,8 @@ async def handle_problem(request: HTTPConnection, error: Exception) -> Response:
     """Answer an expected error; for FastAPI's `exception_handlers`."""
     if isinstance(error, EngineFault):
         logger.error("engine fault, request %s", request.state.request_id, exc_info=error)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error = _not_allowed(request, error)
     return problem_response(request, error)
 
 
@@ -202,6 +204,13 @@ def _of_parameters(error: RequestValidationError) -> ApiError:
         faults.append({"pointer": pointer, "detail": got + fault["msg"]})
     first = faults[0]
     return ApiError("invalid-request", f"{first['pointer']}: {first['detail']}", errors=faults)
+
+
+def _not_allowed(request: HTTPConnection, error: HTTPException) -> HTTPException:
+    """Name all methods of the path: the framework names those of the first route that has it."""
+    path = getattr(request.scope.get("route"), "path_format", None)
+    methods = request.app.openapi()["paths"].get(path, {})
+    return HTTPException(405, headers={"Allow": ", ".join(map(str.upper, methods))}) if methods else error
 
 
 def _of_status(error: HTTPException) -> ApiError:

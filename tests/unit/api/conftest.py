@@ -12,10 +12,9 @@ from olfactory_transformer.settings import Settings
 def started(request):
     """Start an application and return its client; unexpected exceptions that leave it fail the test."""
 
-    def start(engine=None, *, gate=None, parts=None, lifecycle=None, **settings):
-        app = create_app(
-            Settings(**settings), engine or FakeEngine(), gate=gate, parts=parts, lifecycle=lifecycle
-        )
+    def start(engine=None, **given):
+        parts = {name: given.pop(name) for name in ("gate", "parts", "lifecycle", "nose") if name in given}
+        app = create_app(Settings(**given), engine or FakeEngine(), **parts)
         client = TestClient(app)
         client.__enter__()
         request.addfinalizer(lambda: client.__exit__(None, None, None))

@@ -13,7 +13,7 @@ from olfactory_transformer.api.openapi import problems
 from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.api.sensors import schemas
 from olfactory_transformer.api.sensors.calibrations import calibration_of
-from olfactory_transformer.api.sensors.recordings import read_recording_body, recording_body
+from olfactory_transformer.api.sensors.recordings import CLEAN_AIR, read_recording_body, recording_body
 from olfactory_transformer.api.sensors.service import Sensors
 from olfactory_transformer.core.errors import shown
 from olfactory_transformer.database.calibrations import CalibrationRecord
@@ -55,7 +55,7 @@ async def calibration(sensor: CalibratedPath, sensors: SensorsDep) -> schemas.Ca
     "/v1/sensors/calibrations/{sensor:path}",
     summary="Calibrate a sensor by a recording of clean air",
     responses=problems(404, 408, 413, 415, 422, 503),
-    openapi_extra=recording_body(),
+    openapi_extra=recording_body(CLEAN_AIR),
 )
 async def new_calibration(
     request: Request,

@@ -15,7 +15,7 @@ from olfactory_transformer.api.problems import ApiError, problem_response
 from olfactory_transformer.api.sensors import schemas
 from olfactory_transformer.api.sensors.conversation import Conversation, Terms
 from olfactory_transformer.api.sensors.naming import Naming, WindowAnswer, with_warnings
-from olfactory_transformer.api.sensors.recordings import read_recording_body, recording_body
+from olfactory_transformer.api.sensors.recordings import SHORT, read_recording_body, recording_body
 from olfactory_transformer.api.sensors.service import UPLOAD, Sensors
 from olfactory_transformer.core.errors import EngineBusy, shown
 from olfactory_transformer.core.smells import SmellIdentification
@@ -41,7 +41,7 @@ async def list_sensors(sensors: SensorsDep) -> schemas.SensorList:
     "/v1/sensors/identify",
     summary="What a recording smells of",
     responses=problems(408, 413, 415, 422, 500, 503, 504),
-    openapi_extra=recording_body(),
+    openapi_extra=recording_body(SHORT),
     response_model_exclude_none=True,
 )
 async def identify(

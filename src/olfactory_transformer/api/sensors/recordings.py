@@ -24,28 +24,21 @@ from olfactory_transformer.settings import Settings
 CSV = "text/csv"
 MOST_ROWS = 36_000  # ten hours at a frame a second
 LARGEST = 1e15  # of a value and a time, either way: beyond, differences lose all their digits
-RECORDING_EXAMPLES = {
-    "short": {
-        "summary": "Two channels, three moments a second apart",
-        "value": {"channels": ["NO2", "CO"], "rows": [[216, 830], [215, 831], [217, None]]},
-    }
-}
-_CSV_SCHEMA = {
-    "schema": {
-        "type": "string",
-        "format": "recording",
-        "description": "A header, and a row for each moment.",
-    },
-    "examples": {"short": {"summary": "The same", "value": "t,NO2,CO\n0,216,830\n1,215,831\n2,217,\n"}},
-}
+SHORT = [[216, 830], [215, 831], [217, 829], [216, 831]]
+CLEAN_AIR = 30 * SHORT  # two minutes of levels that stand still
+_CSV_SCHEMA = {"type": "string", "format": "recording", "description": "A header, and a row for each moment."}
 _EXPECTED = f"a number from -{LARGEST:g} to {LARGEST:g}"
 _CELLS = frozenset({int, float, type(None)})
 
 
-def recording_body() -> dict[str, Any]:
-    """Return the `openapi_extra` of a route whose body is a recording."""
-    extra = json_body(RecordingIn, RECORDING_EXAMPLES)
-    extra["requestBody"]["content"][CSV] = _CSV_SCHEMA
+def recording_body(rows: list[list[int]]) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route whose body is a recording, with these rows for an example."""
+    summary = f"Two channels, {len(rows)} moments a second apart"
+    value = {"channels": ["NO2", "CO"], "rows": rows}
+    extra = json_body(RecordingIn, {"recording": {"summary": summary, "value": value}})
+    lines = ["t,NO2,CO", *(f"{t},{no2},{co}" for t, (no2, co) in enumerate(rows)), ""]
+    csv = {"summary": "The same as CSV", "value": "\n".join(lines)}
+    extra["requestBody"]["content"][CSV] = {"schema": _CSV_SCHEMA, "examples": {"recording": csv}}
     return extra
 
 

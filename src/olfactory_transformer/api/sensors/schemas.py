@@ -48,7 +48,7 @@ ChannelNames = Annotated[
             "minItems": 1,
             "maxItems": MOST_CHANNELS,
             "uniqueItems": True,
-            "items": {"type": "string", "format": "channel", "minLength": 1, "maxLength": MOST_NAME},
+            "items": {"type": "string", "minLength": 1, "maxLength": MOST_NAME},
         }
     ),
 ]

@@ -1,58 +1,15 @@
 """The server's own board, with a source that does what the test says."""
 
-import queue
 import threading
 import time
 
 import pytest
-from nose import CHANNELS, MadeUpNose, levels
+from nose import CHANNELS, MadeUpNose, Scripted, levels
 
 from olfactory_transformer.api.lifecycle import Parts
 from olfactory_transformer.api.sensors import naming_thread, service
 from olfactory_transformer.api.sensors.board import ERRORS
 from olfactory_transformer.core.errors import ModelNotFound, SourceEnded, SourceError
-from olfactory_transformer.sensors.frame import Frame
-from olfactory_transformer.sensors.sources.contract import Trouble
-
-
-class Scripted:
-    """A source of which each read gives the next thing that was put in; an exception is raised."""
-
-    name, kind = "serial:/dev/scripted", "serial"
-
-    def __init__(self):
-        self.script, self.opened, self.closed, self._sequence = queue.Queue(), 0, 0, 0
-        self.refusals = []
-        self.time = 1764000000.0
-
-    def open(self):
-        self.opened += 1
-        if self.refusals:
-            raise self.refusals.pop(0)
-
-    def read(self, timeout):
-        try:
-            found = self.script.get(timeout=min(timeout, 0.05))
-        except queue.Empty:
-            return None
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def close(self):
-        self.closed += 1
-
-    def send(self, values):
-        for each in values:
-            self.script.put(Frame(self.time, each, self.name, self._sequence))
-            self.time += 1
-            self._sequence += 1
-
-    def trouble(self, kind, count=1):
-        self.script.put(Trouble(kind, f"it is {kind}", self.time, self.name, count))
-
-    def fail(self, error):
-        self.script.put(error)
 
 
 def until(true, what="", seconds=20):
