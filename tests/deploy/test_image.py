@@ -158,7 +158,7 @@ def test_requirements_are_pinned_and_satisfy_the_package():
     extras = PROJECT["optional-dependencies"]
     wanted = [
         *PROJECT["dependencies"],
-        *(r for extra in ("redis", "postgres", "tracing") for r in extras[extra]),
+        *(r for extra in ("redis", "postgres", "tracing", "sensors") for r in extras[extra]),
     ]
     found = pinned()
     for requirement in map(Requirement, wanted):

@@ -20,8 +20,13 @@ RULES = {
 }
 DASHBOARD = json.loads((DOCKER / "grafana" / "dashboards" / "olfactory.json").read_text())
 ALERTS = [rule for group in RULES["alerts.yml"]["groups"] for rule in group["rules"]]
-# They come with the sensors, and with a GPU.
-NOT_HERE = {"olfactory_sensor_calibration_status", "olfactory_gpu_utilization_percent"}
+# They come with a board of sensors, and with a GPU.
+NOT_HERE = {
+    "olfactory_sensor_calibration_status",
+    "olfactory_sensor_connected",
+    "olfactory_sensor_last_reading_timestamp_seconds",
+    "olfactory_gpu_utilization_percent",
+}
 NAME = re.compile(r"\b(?:(?:olfactory|process)_\w+|job:[\w:]+|up|ALERTS)\b")
 
 
