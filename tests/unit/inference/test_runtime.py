@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.inference.runtime import LENGTHS, padded_length, plan
 
 
@@ -18,8 +19,24 @@ def test_a_plan_has_every_molecule_once_in_bounded_batches():
     assert sorted(i for batch in batches for i in batch) == list(range(1500))
     for batch in batches:
         padded = {padded_length(lengths[i]) for i in batch}
-        assert len(padded) == 1
+        assert len(padded) == 1  # there are many of each length: none has to go along with longer ones
         assert len(batch) == 1 or (len(batch) <= 128 and len(batch) * padded.pop() ** 2 <= 400_000)
+
+
+def test_few_molecules_go_along_with_longer_ones_but_not_many_or_with_much_longer_ones():
+    assert plan([5, 9, 14]) == [[0, 1, 2]]
+    assert plan([5] * 12 + [9]) == [list(range(12)), [12]]
+    assert plan([5, 200]) == [[0], [1]]
+
+
+def test_the_company_of_longer_molecules_changes_no_prediction():
+    predictor = ScentPredictor.from_pretrained()
+    texts = ["CCO", "CCCCCCCCCO", "COc1cc(C=O)ccc1O"]  # of 3, 10 and 11 heavy atoms
+    together = predictor.predict(texts)
+    for text, one in zip(texts, together, strict=True):
+        alone = predictor.predict(text)
+        assert alone.words == pytest.approx(one.words, abs=1e-5)
+        assert alone.intensity == pytest.approx(one.intensity, abs=1e-4)
 
 
 @pytest.mark.parametrize(("lengths", "batches"), [([], []), ([5], [[0]]), ([1000, 1000], [[0], [1]])])
