@@ -9,7 +9,7 @@ DATA ?= ../shared/data
 BASE := .venv
 DEV := .venv-dev
 
-.PHONY: serve test lint bench-accuracy bench-chemprop bench-serving bench-faults soak clean
+.PHONY: serve test lint bench-accuracy bench-chemprop bench-serving bench-sensors bench-faults soak clean
 
 serve: $(BASE)/.installed
 	$(BASE)/bin/olfactory serve --host $(HOST) --port $(PORT)
@@ -37,6 +37,10 @@ bench-chemprop: $(DEV)/.installed
 # On a machine that does nothing else.
 bench-serving: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.load.compare --report docs/results/serving.md
+
+# From a board's last frame to the named smell, and an hour's stream (six minutes).
+bench-sensors: $(DEV)/.installed
+	$(DEV)/bin/python -m benchmarks.sensors.latency --report docs/results/sensors-serving.md
 
 bench-faults: $(DEV)/.installed
 	tests/services/install.sh

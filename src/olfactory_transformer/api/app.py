@@ -172,7 +172,7 @@ def _cors(settings: Settings) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_methods=("GET", "POST", "DELETE"),
             allow_headers=ACCEPTED,
             expose_headers=EXPOSED,
         )

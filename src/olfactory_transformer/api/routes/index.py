@@ -19,6 +19,7 @@ _LINKS = {
     "predict": "/v1/predict",
     "stream": "/v1/predict/stream",
     "words": "/v1/words",
+    "sensors": "/v1/sensors",
     "model": "/v1/model",
     "open-inference-protocol": "/v2",
     "health": "/health",

@@ -187,6 +187,8 @@ class Conversation:
         arrived = asyncio.get_running_loop().time()
         await self._pay(len(said.frames))
         for frame in said.frames:
+            if self._another.is_set():  # which takes what is left
+                raise self._told_to_end()
             await self._take(session, frame, arrived)
         await self._say("received", self._account(session))
 
@@ -259,7 +261,10 @@ class Conversation:
             done, _ = await asyncio.wait({task}, timeout=_TOLD_AFTER)
             if not done:
                 await self._say("busy", {"seconds": _TOLD_AFTER})
-            return await task
+                await asyncio.wait({task, *self._waits}, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise self._told_to_end()
+            return task.result()
         finally:
             task.cancel()
 
@@ -289,13 +294,10 @@ class Conversation:
                 timeout=self._terms.idle_seconds,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            if self._another.is_set():
-                raise _over(ApiError("stream-taken-over", "another connection goes on with this session"))
+            # Also where a message came: one who never stops sending would go on for ever.
+            if self._another.is_set() or self._lifecycle.closing:
+                raise self._told_to_end()
             if not receiving.done():
-                if self._lifecycle.closing:
-                    raise _Over(
-                        _RESTART, ApiError("draining", "the server is stopping; go on with this session")
-                    )
                 detail = f"expected a message within {self._terms.idle_seconds:g} s"
                 raise _over(ApiError("request-timeout", detail))
             message = receiving.result()
@@ -304,6 +306,11 @@ class Conversation:
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
         return message.get("text") if message.get("text") is not None else message.get("bytes")
+
+    def _told_to_end(self) -> _Over:
+        if self._another.is_set():
+            return _over(ApiError("stream-taken-over", "another connection goes on with this session"))
+        return _Over(_RESTART, ApiError("draining", "the server is stopping; go on with this session later"))
 
     async def _complain(self, error: ApiError, frame: FrameIn | None = None, *, last: bool = False) -> None:
         """Tell of a problem."""

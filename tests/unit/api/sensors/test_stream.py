@@ -227,6 +227,30 @@ def test_the_server_stops(smelling):
     assert refusal(client).json()["code"] == "draining"
 
 
+def test_the_server_stops_though_its_client_never_does(smelling):
+    lifecycle = Lifecycle()
+    client = smelling(lifecycle=lifecycle)
+    with Talk(client) as talk:
+        for first in range(0, 200, 2):
+            talk.say(frames(first, levels("VOC", 2, since=first)))
+        client.portal.call(lifecycle.close)
+        closing = talk.until("closing")[-1]
+        assert closing["code"] == "draining" and talk.closed()[0] == 1012
+
+
+def test_the_server_stops_while_a_client_waits_for_its_quota(smelling, monkeypatch):
+    monkeypatch.setattr(conversation, "_TOLD_AFTER", 0.05)
+    lifecycle = Lifecycle()
+    client = smelling(lifecycle=lifecycle, rate_limit_per_minute=1, max_items=5)
+    with Talk(client) as talk:
+        talk.say(frames(0, levels("CO", 10)))
+        talk.hear("busy")
+        client.portal.call(lifecycle.close)
+        # None of them was taken, and so all are to be sent again.
+        assert talk.hear("closing")["resume_from"] is None
+        assert talk.closed()[0] == 1012
+
+
 def test_a_frame_that_cannot_be_named_does_not_end_it(client):
     with Talk(client) as talk:
         heard = talk.send(0, [{"x": 1.0}] * 6)
