@@ -18,7 +18,10 @@ from olfactory_transformer.model.arrays import Expected, check_arrays, read_arra
 from olfactory_transformer.model.folder import REFERENCE
 
 NEAREST = 5  # molecules that a distance is the mean over
-_ROWS = 128  # searched at a time: their similarities to 7,000 molecules are 4 MB
+_ROWS = 32  # searched at a time: their similarities to 7,000 molecules are 1 MB
+# Multiplications up to which OpenBLAS takes one thread for a product. Its other threads, once they have been at work,
+# spin for the next product, which comes long after: that would take as much of the processor as all else.
+_PRODUCT = 2**18
 Floats = npt.NDArray[np.float32]
 
 
@@ -60,8 +63,19 @@ class Reference:
         found = np.zeros(len(embedding), np.float32)
         for start in range(0, len(embedding), _ROWS):
             rows = slice(start, start + _ROWS)
-            found[rows] = nearest_distance(unit(embedding[rows]) @ self.vectors.T, count)
+            similarity = (unit(embedding[rows]) @ self._blocks).transpose(1, 0, 2)  # (R, G, C)
+            each = similarity.reshape(len(similarity), -1)[:, : len(self.vectors)]
+            found[rows] = nearest_distance(each, count)
         return found
+
+    @cached_property
+    def _blocks(self) -> Floats:
+        """The vectors in blocks of columns, (G, E, C), which are multiplied one by one; zeros fill the last."""
+        count, width = self.vectors.shape
+        columns = max(1, _PRODUCT // (_ROWS * width))
+        filled = np.zeros((-(-count // columns) * columns, width), np.float32)
+        filled[:count] = self.vectors
+        return np.ascontiguousarray(filled.reshape(-1, columns, width).transpose(0, 2, 1))
 
     def percentile(self, distance: Floats) -> npt.NDArray[np.float64]:
         """Return the percentage of new molecules that are nearer, 0-100."""
