@@ -6,13 +6,16 @@ each other's way, so that few servers are started.
 
 import hashlib
 import json
+import os
 import re
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import termios
 import time
+import tty
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -456,6 +459,36 @@ def test_another_tokenizer(tmp_path, small_model):
 @pytest.mark.skipif("CUDAExecutionProvider" in providers("auto"), reason="there is a GPU here")
 def test_a_device_that_is_not_there():
     assert refusal(DEVICE="cuda").startswith("olfactory: DEVICE: got 'cuda'")
+
+
+@shows("sensor_port", "sensor_baudrate", "sensor_timeout", "sensor_id", "nose_model_path")
+def test_its_own_board(server_of, small_model, tmp_path):
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    (port := tmp_path / "board").symlink_to(os.ttyname(slave))
+    server = server_of(
+        MODEL_PATH=str(small_model),
+        SENSOR_PORT=str(port),
+        SENSOR_BAUDRATE="19200",
+        SENSOR_TIMEOUT="0.5",
+        SENSOR_ID="bench-9",
+        NOSE_MODEL_PATH="no-such-nose",
+    )
+    began = time.monotonic()
+    while time.monotonic() < began + 3:
+        os.write(master, b"NO2=216,CO=830\r\n")
+        time.sleep(0.1)
+    board = httpx2.get(server.url + "/v1/sensors/bench-9").json()
+    assert board["channels"] == ["NO2", "CO"] and board["source"] == f"serial:{port}"
+    assert "silent" not in board["troubles"]
+    assert termios.tcgetattr(slave)[4:6] == [termios.B19200, termios.B19200]
+    until(
+        lambda: "silent" in httpx2.get(server.url + "/v1/sensors/bench-9").json()["troubles"], "it is silent"
+    )
+    recording = {"channels": ["CO"], "rows": [[1], [2]]}
+    reply = httpx2.post(server.url + "/v1/sensors/identify", json=recording, timeout=START)
+    assert (reply.status_code, reply.json()["code"]) == (503, "nose-failed")
+    server.logged("no-such-nose")
 
 
 @shows("olfactory_data_dir")

@@ -32,6 +32,7 @@ from olfactory_transformer.api.routes import (
     picture,
     predict,
     probes,
+    smells,
     stream,
 )
 from olfactory_transformer.api.routes import sensors as sensors_routes
@@ -116,7 +117,17 @@ def create_app(
         Middleware(ProblemMiddleware),
         Middleware(FastRoutes, routes=_FAST),
     ]
-    parts_of_app = [predict, stream, model, picture, sensors_routes, calibrations, inference_protocol, index]
+    parts_of_app = [
+        predict,
+        stream,
+        model,
+        picture,
+        sensors_routes,
+        calibrations,
+        smells,
+        inference_protocol,
+        index,
+    ]
     routers = [part.router for part in parts_of_app] + [sensors_routes.own_router, probes.health_router]
     routers += [probes.metrics_router] if settings.metrics_port is None else []
     routers += [docs.router] if settings.docs_enabled else []

@@ -59,6 +59,7 @@ _REQUEST = (
     ErrorKind("request-timeout", 408, "The request took too long to arrive.", "Send it faster, or in parts."),
     ErrorKind("reload-failed", 409, "The model cannot be used; the old one goes on.", "See the detail."),
     ErrorKind("reload-in-progress", 409, "A model is being loaded already.", "Wait until it is done."),
+    ErrorKind("enrolment-refused", 409, "The smell cannot be taught so.", "See the detail."),
     ErrorKind("stream-taken-over", 409, "Another connection goes on with this stream.", "Close this one."),
     ErrorKind("body-too-large", 413, "The body has more bytes than the limit.", "Split the list."),
     ErrorKind("line-too-long", 413, "A line of the stream has more bytes than the limit.", "See /v1/model."),

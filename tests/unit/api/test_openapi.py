@@ -33,6 +33,7 @@ def client(started, monkeypatch, tmp_path):
     )
     air = {"channels": ["CO"], "rows": [[800 + t % 2] for t in range(90)]}
     assert client.post("/v1/sensors/calibrations/bench-1", json=air).status_code == 200
+    assert client.post("/v1/sensors/smells/made-up", json=air).status_code == 200
     return client
 
 

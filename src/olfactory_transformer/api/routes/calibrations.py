@@ -107,7 +107,7 @@ async def forget_calibrations(sensor: CalibratedPath, sensors: SensorsDep) -> sc
 
 def _tell_board(sensors: Sensors, sensor: str) -> None:
     if sensors.naming is not None and sensors.board is not None and sensors.board.id == sensor:
-        sensors.naming.recalibrated()
+        sensors.naming.changed()
 
 
 def _unknown(sensor: str) -> ApiError:

@@ -14,7 +14,7 @@ from olfactory_transformer.api.openapi import problems
 from olfactory_transformer.api.problems import ApiError, problem_response
 from olfactory_transformer.api.sensors import schemas
 from olfactory_transformer.api.sensors.conversation import Conversation, Terms
-from olfactory_transformer.api.sensors.naming import Naming, WindowAnswer, with_warnings
+from olfactory_transformer.api.sensors.naming import Naming, Which, WindowAnswer, with_warnings
 from olfactory_transformer.api.sensors.recordings import SHORT, read_recording_body, recording_body
 from olfactory_transformer.api.sensors.service import UPLOAD, Sensors
 from olfactory_transformer.core.errors import EngineBusy, shown
@@ -40,7 +40,7 @@ async def list_sensors(sensors: SensorsDep) -> schemas.SensorList:
 @router.post(
     "/v1/sensors/identify",
     summary="What a recording smells of",
-    responses=problems(408, 413, 415, 422, 500, 503, 504),
+    responses=problems(404, 408, 413, 415, 422, 500, 503, 504),
     openapi_extra=recording_body(SHORT),
     response_model_exclude_none=True,
 )
@@ -50,6 +50,9 @@ async def identify(
     settings: SettingsDep,
     sensor: SensorQuery = None,
     windows: Annotated[bool, Query(description="Whether to say it of each window, too.")] = False,
+    smells: Annotated[
+        Which, Query(description="Among which: `all`, `taught` alone, or those of the `model` alone.")
+    ] = "all",
 ) -> schemas.IdentificationReply:
     """Name the smell of a recording: JSON, or a CSV file of channels.
 
@@ -57,10 +60,10 @@ async def identify(
     """
     began = time.perf_counter()
     recording = await read_recording_body(request, settings)
-    calibration = await sensors.calibrations.of(sensor)
+    calibration, taught = await sensors.calibrations.of(sensor), await sensors.smells.fresh()
 
     def work(naming: Naming) -> tuple[SmellIdentification, list[WindowAnswer]]:
-        answer, each = naming.identify(recording, windows=windows)
+        answer, each = naming.identify(recording, windows=windows, taught=taught, which=smells)
         return with_warnings(answer, check_recording(recording, calibration)), each
 
     answer, each = await unless_gone(request.receive, sensors.nose.run(work))
@@ -102,7 +105,14 @@ async def stream(socket: WebSocket) -> None:
         return
     terms = Terms(state.settings.inference_timeout, state.settings.max_items)
     await Conversation(
-        socket, sensors.nose, sensors.sessions, sensors.calibrations, state.metrics, state.lifecycle, terms
+        socket,
+        sensors.nose,
+        sensors.sessions,
+        sensors.calibrations,
+        sensors.smells,
+        state.metrics,
+        state.lifecycle,
+        terms,
     ).hold()
 
 

@@ -34,6 +34,7 @@ from olfactory_transformer.api.sensors.messages import (
 from olfactory_transformer.api.sensors.naming import Heard, Naming, with_warnings
 from olfactory_transformer.api.sensors.nose import Nose
 from olfactory_transformer.api.sensors.sessions import KEPT_SECONDS, Session, Sessions
+from olfactory_transformer.api.sensors.smells import Smells
 from olfactory_transformer.core.smells import SmellIdentification
 from olfactory_transformer.observe.metrics import Metrics
 
@@ -85,6 +86,7 @@ class Conversation:
     nose : Nose
     sessions : Sessions
     calibrations : Calibrations
+    smells : Smells
     metrics : Metrics
     lifecycle : Lifecycle
     terms : Terms
@@ -96,11 +98,13 @@ class Conversation:
         nose: Nose,
         sessions: Sessions,
         calibrations: Calibrations,
+        smells: Smells,
         metrics: Metrics,
         lifecycle: Lifecycle,
         terms: Terms,
     ) -> None:
-        self._socket, self._nose, self._sessions, self._calibrations = socket, nose, sessions, calibrations
+        self._socket, self._nose, self._sessions = socket, nose, sessions
+        self._calibrations, self._smells = calibrations, smells
         self._metrics, self._lifecycle, self._terms = metrics, lifecycle, terms
         self._another = asyncio.Event()  # another connection goes on with the session
         self._taken_over = self._another.set  # one and the same object, by which the session knows us
@@ -162,6 +166,7 @@ class Conversation:
         owner = f"key:{caller.id}" if caller is not None else f"address:{state.get('address')}"
         self._session, resumed = self._sessions.begin(owner, self._taken_over, said.session, said.sensor)
         session = self._session
+        session.which = said.smells
         members = {
             "session": session.id,
             "resumed": resumed,
@@ -237,11 +242,14 @@ class Conversation:
 
     async def _identify(self, session: Session, listening: Listening) -> SmellIdentification:
         recording, seconds, full = listening.recording(), listening.seconds, listening.full
+        taught = await self._smells.fresh()
 
         def work(naming: Naming) -> SmellIdentification:
             if session.heard is None:
                 session.heard = Heard(naming.model.hop_seconds)
-            return session.heard.add(naming, recording, seconds=seconds, full=full)
+            return session.heard.add(
+                naming, recording, seconds=seconds, full=full, taught=taught, which=session.which
+            )
 
         return with_warnings(await self._nose.run(work), session.warnings())
 

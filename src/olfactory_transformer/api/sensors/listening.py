@@ -13,16 +13,16 @@ from olfactory_transformer.sensors.recording import Recording
 
 MOST_FRAMES = 10_000  # of a window: 100 a second for 100 seconds
 MOST_CHANNELS = 64
-GAP_SECONDS = (
-    30.0  # without a frame, after which what is heard begins anew: the board may stand elsewhere by then
-)
+SHORT_HOP = 10.0  # seconds
+GAP_SECONDS = 30.0  # without a frame, after which what is heard begins anew: the board may have been moved
 
 
 class Listening:
     """Keeps the frames of the last window, and says when there is something new to say.
 
     A window is due `hop_seconds` after the first frame and after every window, by the frames' own times. Until it is
-    full it is short. Times that fall, or a gap of more than `GAP_SECONDS`, make it begin anew.
+    full it is short, and due at least every `SHORT_HOP` seconds, for those who wait. Times that fall, or a gap of more
+    than `GAP_SECONDS`, make it begin anew.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Listening:
         if self._frames and not 0 <= time - self._frames[-1][0] <= GAP_SECONDS:
             self.forget()
         if not self._frames:
-            self._began, self._due = time, time + self._hop
+            self._began, self._due = time, time + min(self._hop, SHORT_HOP)
         names = self._known(values)
         self._frames.append((time, names, array("f", [values[name] for name in names])))
         while self._frames[0][0] < time - self._window:
@@ -85,8 +85,9 @@ class Listening:
             self.overflowed += 1
         if time < self._due:
             return False
+        hop = self._hop if self.full else min(self._hop, SHORT_HOP)
         # Not one hop after the last: after a pause one window is due, and not all that might have been.
-        self._due = max(self._due + self._hop, time + self._hop / 2)
+        self._due = max(self._due + hop, time + hop / 2)
         return True
 
     def forget(self) -> None:

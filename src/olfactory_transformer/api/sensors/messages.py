@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -29,10 +29,13 @@ class Start(msgspec.Struct, tag="start", forbid_unknown_fields=True, frozen=True
         Of an earlier connection, to go on with.
     sensor : str or None
         Id of the board, by which its calibration is found.
+    smells : str
+        Among which to look: `all`, `taught` alone, or those of the `model` alone.
     """
 
     session: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     sensor: SensorId | None = None
+    smells: Literal["all", "taught", "model"] = "all"
 
 
 class FrameIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -72,7 +75,7 @@ def read_message(text: str | bytes | None) -> Said:
     Examples
     --------
     >>> read_message('{"type": "start", "sensor": "bench-1"}')
-    Start(session=None, sensor='bench-1')
+    Start(session=None, sensor='bench-1', smells='all')
     >>> read_message('{"type": "frames", "frames": []}')
     Traceback (most recent call last):
     ...
@@ -81,7 +84,8 @@ def read_message(text: str | bytes | None) -> Said:
     if text is None or isinstance(text, bytes):
         raise ApiError("invalid-request", "got a binary message, expected JSON as text")
     try:
-        return _DECODER.decode(text)
+        said: Said = _DECODER.decode(text)
+        return said
     except msgspec.ValidationError as error:
         raise ApiError("invalid-request", _short(error)) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

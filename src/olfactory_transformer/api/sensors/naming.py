@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
 
+from olfactory_transformer.core.errors import UnknownSmell
 from olfactory_transformer.core.smells import SmellIdentification
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
+from olfactory_transformer.inference.nose.enrolment import Enrolled
+from olfactory_transformer.inference.nose.taught import Evidence, Taught, TaughtEvidence, usable
 from olfactory_transformer.sensors.recording import Recording
 
 REMEMBERED_SECONDS = 600.0  # of a stream: what was smelt before that says nothing about now
 
 
-class Evidence(Protocol):
-    """What `inference.nose.evidence.Evidence` does."""
-
-    def add(self, readings: NoseReadings) -> None: ...  # noqa: D102
-    def answer(self) -> SmellIdentification: ...  # noqa: D102
+Which = Literal["all", "taught", "model"]
+"""Among which smells: those that were taught before those of the model, or either alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +52,57 @@ class Naming:
         self.model, self._evidence = model, evidence
 
     def identify(
-        self, recording: Recording, *, windows: bool = False
+        self,
+        recording: Recording,
+        *,
+        windows: bool = False,
+        taught: Sequence[Enrolled] = (),
+        which: Which = "all",
     ) -> tuple[SmellIdentification, list[WindowAnswer]]:
         """Return what a whole recording smells of; with `windows`, also what each of its windows alone does.
+
+        Parameters
+        ----------
+        recording : Recording
+        windows : bool
+        taught : sequence of Enrolled
+            Those of another version of the model are left out.
+        which : str
 
         Raises
         ------
         RecordingError
             The model can make nothing of it.
+        UnknownSmell
+            Only taught smells are asked for, and there is none.
         """
+        own = self.evidence(taught, which)
         readings = self.model.read(recording)
         each = []
         if windows:
             for row in range(len(readings.ends)):
                 one = _part(readings, row)
-                each.append(WindowAnswer(float(one.ends[-1]), self.answer([one])))
-        return self.answer([readings]), each
+                each.append(WindowAnswer(float(one.ends[-1]), own([one])))
+        return own([readings]), each
 
-    def answer(self, heard: Sequence[NoseReadings]) -> SmellIdentification:
-        """Return what readings in their order say together."""
-        evidence = self._evidence()
-        for readings in heard:
-            evidence.add(readings)
-        return evidence.answer()
+    def evidence(
+        self, taught: Sequence[Enrolled] = (), which: Which = "all"
+    ) -> Callable[[Sequence[NoseReadings]], SmellIdentification]:
+        """Return what makes readings, in their order, an answer."""
+        mine = [] if which == "model" else usable(taught, self.model)[0]
+        if which == "taught" and not mine:
+            raise UnknownSmell(f"no smell has been taught to {self.model.version}")
+        known = Taught(mine, self.model.version) if mine else None
+
+        def answer(heard: Sequence[NoseReadings]) -> SmellIdentification:
+            base = None if which == "taught" else self._evidence()
+            evidence = base if known is None else TaughtEvidence(known, base)
+            assert evidence is not None
+            for readings in heard:
+                evidence.add(readings)
+            return evidence.answer()
+
+        return answer
 
 
 class Heard:
@@ -92,7 +120,16 @@ class Heard:
         self._readings: deque[NoseReadings] = deque(maxlen=max(1, int(REMEMBERED_SECONDS / hop_seconds)))
         self._short = False
 
-    def add(self, naming: Naming, recording: Recording, *, seconds: float, full: bool) -> SmellIdentification:
+    def add(
+        self,
+        naming: Naming,
+        recording: Recording,
+        *,
+        seconds: float,
+        full: bool,
+        taught: Sequence[Enrolled] = (),
+        which: Which = "all",
+    ) -> SmellIdentification:
         """Read a window, and return what all of them say.
 
         Parameters
@@ -104,6 +141,9 @@ class Heard:
             How long has been listened, to the window's end.
         full : bool
             Whether it is as long as a window is.
+        taught : sequence of Enrolled
+        which : str
+            As of `Naming.identify`.
         """
         readings = naming.model.read(recording)
         last = replace(_part(readings, len(readings.ends) - 1), ends=np.array([seconds]))
@@ -111,7 +151,7 @@ class Heard:
             self._readings.pop()
         self._short = not full
         self._readings.append(last)
-        return naming.answer(list(self._readings))
+        return naming.evidence(taught, which)(list(self._readings))
 
 
 def with_warnings(answer: SmellIdentification, warnings: Sequence[str]) -> SmellIdentification:

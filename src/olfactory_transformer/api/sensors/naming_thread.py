@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.api.sensors.board import Board, Window
@@ -14,6 +14,7 @@ from olfactory_transformer.api.sensors.naming import Heard, with_warnings
 from olfactory_transformer.api.sensors.nose import Nose
 from olfactory_transformer.core.errors import DatabaseError, SensorError
 from olfactory_transformer.core.smells import SmellIdentification
+from olfactory_transformer.inference.nose.enrolment import Enrolled
 from olfactory_transformer.observe.sensors import SensorMetrics
 from olfactory_transformer.sensors.calibration.value import Calibration, Status, status_of
 
@@ -33,6 +34,8 @@ class BoardNaming:
     calibration : callable
         From a sensor's id to its calibration or None, blocking; raises DatabaseError.
     metrics : SensorMetrics
+    smells : callable
+        Returns what was taught, blocking; raises DatabaseError.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class BoardNaming:
         nose: Nose,
         calibration: Callable[[str], Calibration | None],
         metrics: SensorMetrics,
+        smells: Callable[[], Sequence[Enrolled]] = tuple,
     ) -> None:
         self._board, self._nose, self._read, self._metrics = board, nose, calibration, metrics
         self._thread = threading.Thread(target=self._run, name="board-naming", daemon=True)
@@ -48,6 +52,7 @@ class BoardNaming:
         self._stopping, self._look = False, True
         self._windows: deque[Window] = deque()
         self._heard: Heard | None = None
+        self._smells, self._taught = smells, tuple[Enrolled, ...]()
         self._hop, self._begun = 1.0, 0
         self._calibration: Calibration | None = None
         self._failing = False
@@ -87,8 +92,8 @@ class BoardNaming:
             self._windows.clear()
             self._heard = self.identification = None
 
-    def recalibrated(self) -> None:
-        """Look at the calibration now, as it was changed."""
+    def changed(self) -> None:
+        """Look now at the calibration and at what was taught."""
         with self._changed:
             self._look = True
             self._changed.notify()
@@ -132,9 +137,9 @@ class BoardNaming:
 
     def _look_at_calibration(self) -> None:
         try:
-            found = self._read(self._board.id)
+            found, self._taught = self._read(self._board.id), tuple(self._smells())
         except DatabaseError as error:
-            logger.warning("the calibration of the board %s cannot be read: %s", self._board.id, error)
+            logger.warning("what is known of the board %s cannot be read: %s", self._board.id, error)
         else:
             if found != self._calibration:
                 self._calibration = found
@@ -144,7 +149,13 @@ class BoardNaming:
 
     def _name(self, window: Window, heard: Heard) -> None:
         try:
-            answer = heard.add(self._nose.get(), window.recording, seconds=window.seconds, full=window.full)
+            answer = heard.add(
+                self._nose.get(),
+                window.recording,
+                seconds=window.seconds,
+                full=window.full,
+                taught=self._taught,
+            )
         except SensorError as error:
             if not self._failing:  # once, and not for every window
                 self._failing = True

@@ -108,7 +108,7 @@ class Nose:
         """Take no more, and let go of what waits."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _done(self, _: Future[object] | None) -> None:
+    def _done(self, _: Future[Result] | None) -> None:
         with self._lock:
             self._asked -= 1
 

@@ -63,6 +63,16 @@ SENSOR_ID = r"^[!$&->@-\[\]-~]+$"  # what `sensors.identity.check_sensor_id` tak
 SensorId = Annotated[str, Field(min_length=1, max_length=MOST_NAME, pattern=SENSOR_ID)]
 
 
+SmellName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MOST_NAME,
+        pattern=r"^[^\x00-\x20/\x7f-\xa0]([^\x00-\x1f/\x7f-\xa0]*[^\x00-\x20/\x7f-\xa0])?$",
+    ),
+]
+
+
 class RecordingIn(Asked):
     """A recording, or a window of one."""
 
@@ -185,3 +195,46 @@ class Forgotten(BaseModel):
     """How many were forgotten."""
 
     forgotten: int
+
+
+class TaughtSmell(BaseModel):
+    """What is kept of a smell that was taught."""
+
+    name: str
+    recordings: int = Field(description="From how many it was taught.")
+    model_version: str = Field(description="To which model it was taught.")
+    usable: bool = Field(description="Whether that is the one that is served; else teach it again.")
+    sensor: str | None = Field(description="Id of the board, if all recordings were made with the same.")
+    taught: datetime = Field(description="When a recording was last added.")
+    notes: str | None
+
+
+class SmellList(BaseModel):
+    """The smells that can be named."""
+
+    model: list[str] = Field(description="Those that the model was trained on.")
+    model_version: str
+    taught: list[TaughtSmell]
+
+
+class Confused(BaseModel):
+    """Recordings that were taken for another smell."""
+
+    name: str
+    taken_for: str
+    times: int
+
+
+class TellingApart(BaseModel):
+    """How well the taught smells can be told apart, each recording named by all the others."""
+
+    asked: int = Field(description="Recordings whose smell has others.")
+    right: int = Field(description="Of these, how many were named rightly.")
+    confused: list[Confused]
+    warnings: list[str] = Field(description="For people.")
+
+
+class Lesson(TaughtSmell):
+    """A smell to which a recording was added."""
+
+    report: TellingApart

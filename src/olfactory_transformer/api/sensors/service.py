@@ -14,6 +14,7 @@ from olfactory_transformer.api.sensors.naming import Naming
 from olfactory_transformer.api.sensors.naming_thread import BoardNaming
 from olfactory_transformer.api.sensors.nose import Nose
 from olfactory_transformer.api.sensors.sessions import Sessions
+from olfactory_transformer.api.sensors.smells import Smells
 from olfactory_transformer.core.errors import SensorError, SettingsError
 from olfactory_transformer.observe.sensors import SensorMetrics
 from olfactory_transformer.sensors.identity import sensor_id_of
@@ -53,12 +54,14 @@ class Sensors:
     ) -> None:
         self.nose = Nose(load or (lambda: load_naming(settings)), seconds=settings.inference_timeout)
         self.sessions = Sessions()
-        self.calibrations = Calibrations(access)
+        self.calibrations, self.smells = Calibrations(access), Smells(access)
         self.board: Board | None = None
         self.naming: BoardNaming | None = None
         if (source := source_of_settings(settings)) is not None:
             self.board = Board(source, settings.sensor_id or sensor_id_of(source), metrics)
-            self.naming = BoardNaming(self.board, self.nose, self.calibrations.read, metrics)
+            self.naming = BoardNaming(
+                self.board, self.nose, self.calibrations.read, metrics, self.smells.read
+            )
         metrics.expect(KIND, ERRORS)
         metrics.expect(UPLOAD, ())
 

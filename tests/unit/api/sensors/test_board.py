@@ -184,7 +184,7 @@ def test_it_is_calibrated_over_http(client, source, metric):
 
 def test_a_calibration_made_elsewhere_is_seen(client, source, metric, monkeypatch):
     monkeypatch.setattr(naming_thread, "_LOOK", 0.05)
-    client.app.state.sensors.naming.recalibrated()
+    client.app.state.sensors.naming.changed()
     air = {"channels": list(CHANNELS), "rows": [list(v.values()) for v in levels("CO", 120)]}
     monkeypatch.setattr("olfactory_transformer.api.routes.calibrations._tell_board", lambda *_: None)
     client.post("/v1/sensors/calibrations/bench-1", json=air)
