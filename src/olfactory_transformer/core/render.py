@@ -84,7 +84,7 @@ def text(prediction: ScentPrediction, *, count: int = SHOWN, ascii_only: bool = 
         smoky          25 %  ██████
         intensity     5.0 of 10, at a dilution of 0.001
     """
-    lines = [_printable(prediction.smiles or prediction.canonical_smiles or "(no molecule)")]
+    lines = [printable(prediction.smiles or prediction.canonical_smiles or "(no molecule)")]
     mark = "*" if ascii_only else NOTE
     rows = words_shown(prediction, count)
     width = max([13, *(len(word) for word, _, _ in rows)])
@@ -96,7 +96,7 @@ def text(prediction: ScentPrediction, *, count: int = SHOWN, ascii_only: bool = 
     if prediction.words and not prediction.primary_notes:
         lines.append("    no word reaches the threshold of a primary note")
     lines += [f"    {name:<{width}} {value}" for name, value, _ in facts(prediction)]
-    lines += [f"  ! {_printable(warning)}" for warning in warnings(prediction)]
+    lines += [f"  ! {printable(warning)}" for warning in warnings(prediction)]
     return "\n".join(lines)
 
 
@@ -122,8 +122,8 @@ def html(prediction: ScentPrediction, *, count: int = SHOWN) -> str:
         f'<td style="{cell}">{escape(value)}</td></tr>'
         for name, value, share in facts(prediction)
     ]
-    warned = "".join(f"<div>⚠ {escape(_printable(warning))}</div>" for warning in warnings(prediction))
-    heading = escape(_printable(prediction.smiles or prediction.canonical_smiles or "(no molecule)"))
+    warned = "".join(f"<div>⚠ {escape(printable(warning))}</div>" for warning in warnings(prediction))
+    heading = escape(printable(prediction.smiles or prediction.canonical_smiles or "(no molecule)"))
     return (
         '<div style="font-family:system-ui,sans-serif;color:inherit">'
         f'<div><code style="color:inherit;background:transparent">{heading}</code></div>'
@@ -139,10 +139,10 @@ def _html_bar(share: float) -> str:
     return f'<div style="{frame}"><div style="{filled}"></div></div>'
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     r"""Escape what could move a terminal's cursor.
 
-    >>> _printable("C\x1b[2J")
+    >>> printable("C\x1b[2J")
     'C\\x1b[2J'
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

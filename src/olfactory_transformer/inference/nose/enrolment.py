@@ -222,3 +222,36 @@ def from_bytes(data: bytes, source: object = "enrolment") -> Enrolled:
         return Enrolled(stored.name, rows, stored.model_version, tuple(stored.channels), stored.sensor_id)
     except FileFormatError as error:
         raise FileFormatError(f"{source}: {error}") from None
+
+
+class _Many(msgspec.Struct, tag="olfactory-smells", forbid_unknown_fields=True):
+    version: int
+    smells: list[msgspec.Raw]
+
+
+MAX_FILE = 64 << 20  # bytes of a file of smells
+
+
+def many_to_bytes(smells: Sequence[Enrolled]) -> bytes:
+    """Return smells as one JSON file."""
+    return msgspec.json.encode(_Many(FORMAT_VERSION, [msgspec.Raw(to_bytes(each)) for each in smells]))
+
+
+def many_from_bytes(data: bytes, source: object = "smells") -> list[Enrolled]:
+    """Read what `many_to_bytes` wrote.
+
+    Raises
+    ------
+    FileFormatError
+        It is something else, of another format version, or broken, or a name is there twice.
+    """
+    try:
+        stored = msgspec.json.decode(data, type=_Many)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise FileFormatError(f"{source}: not a file of smells ({error})") from None
+    if stored.version != FORMAT_VERSION:
+        raise FileFormatError(f"{source}: format version {stored.version}, expected {FORMAT_VERSION}")
+    found = [from_bytes(bytes(raw), f"{source}, smell {i + 1}") for i, raw in enumerate(stored.smells)]
+    if len({each.name for each in found}) < len(found):
+        raise FileFormatError(f"{source}: a name is there twice")
+    return found

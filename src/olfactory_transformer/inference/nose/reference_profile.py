@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -434,3 +435,18 @@ def from_json(data: bytes, source: object = "reference") -> ReferenceProfile:
         stored.false_alarms,
         tuple(stored.left_out),
     )
+
+
+def read_profile(path: Path) -> ReferenceProfile:
+    """Read a file of `to_json`.
+
+    Raises
+    ------
+    FileFormatError
+        It is no such file, or larger than one can be.
+    OSError
+        It cannot be read.
+    """
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise FileFormatError(f"{path}: {size} bytes, expected at most {MAX_BYTES}")
+    return from_json(path.read_bytes(), path)

@@ -173,21 +173,16 @@ class TaughtEvidence:
     def add(self, readings: NoseReadings) -> None:
         """Take the readings of further windows."""
         self._embeddings.append(readings.embeddings)
-        self._end = max(self._end, float(readings.ends[-1])) if len(readings.ends) else self._end
+        if len(readings.ends):  # a frame is a second's
+            self._end = max(self._end, float(readings.ends[-1]) + 1.0)
         self._channels = readings.channels
         if self._base is not None:
             self._base.add(readings)
 
     def answer(self) -> SmellIdentification:
-        """Return what all windows so far say.
-
-        Raises
-        ------
-        UnknownSmell
-            There was no window.
-        """
+        """Return what all windows so far say; without a window, nothing is ranked and `unknown` is 1."""
         if not self._embeddings:
-            raise UnknownSmell("nothing was listened to; expected at least one window")
+            return SmellIdentification((), unknown=1.0, model_version=self._taught.model_version)
         windows = np.concatenate(self._embeddings)
         chances, unknown = self._taught.chances(windows)
         settled = len(windows) > SETTLED_WINDOWS

@@ -84,7 +84,7 @@ def test_the_answer_settles_and_says_what_it_heard(taught):
         settled.append(evidence.answer().settled)
     answer = evidence.answer()
     assert settled[:3] == [False] * 3 and settled[-1]
-    assert (answer.windows, answer.seconds) == (len(readings.ends), readings.ends[-1])
+    assert (answer.windows, answer.seconds) == (len(readings.ends), 120)
     assert answer.channels == ("NO2", "CO", "VOC") and answer.model_version == NOSE.version
 
 
@@ -168,5 +168,5 @@ def test_what_was_taught_to_another_model_is_refused(taught):
 def test_nothing_taught_or_heard(taught):
     with pytest.raises(UnknownSmell):
         Taught([], NOSE.version)
-    with pytest.raises(UnknownSmell, match="nothing was listened to"):
-        TaughtEvidence(taught).answer()
+    answer = TaughtEvidence(taught).answer()
+    assert (answer.name, answer.unknown, answer.ranked) == ("unknown", 1.0, ())

@@ -1,0 +1,130 @@
+"""Which model reads a recording, and whose smells it is named by: the model's own, the user's, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from olfactory_transformer.core.errors import UnknownSmell
+from olfactory_transformer.core.smells import SmellIdentification
+from olfactory_transformer.inference.defaults import DEFAULT_NOSE
+from olfactory_transformer.inference.nose.contract import NoseModel
+from olfactory_transformer.inference.nose.enrolment import Enrolled
+from olfactory_transformer.inference.nose.plain import PlainNose, model_for
+from olfactory_transformer.inference.nose.taught import Evidence, Taught, TaughtEvidence
+from olfactory_transformer.sensors.recording import Recording
+
+Smells = Literal["auto", "base", "own", "both"]
+
+
+class Namer:
+    """Names recordings of any board; immutable.
+
+    A board whose channels the base model does not know is read by a plain nose, which knows no smell by itself.
+
+    Parameters
+    ----------
+    base : NoseModel
+    evidence : callable
+        Makes an `Evidence` of the base model's own smells, with nothing in it.
+    channels : tuple of str
+        Those that the base model knows.
+    taught : sequence of Enrolled
+        To whatever model; each is used with its own.
+    smells : "auto", "base", "own" or "both"
+        What a recording may be named: `own` smells alone, those of the `base` model alone, or `both`, own ones first.
+        `auto` is `own` where one was taught to the model that reads the recording, else `base`.
+
+    Examples
+    --------
+    >>> from olfactory_transformer.inference.nose.plain import PlainNose
+    >>> from olfactory_transformer.inference.nose.enrolment import enrol
+    >>> from olfactory_transformer.sensors.frame import Frame
+    >>> frames = [Frame(float(t), {"mq3": 300.0 + t, "mq135": 120.0}) for t in range(120)]
+    >>> coffee = Recording.of(frames)
+    >>> taught = [enrol(PlainNose(), "coffee", [coffee])]
+    >>> Namer(PlainNose(), TaughtEvidence, ("CO", "VOC"), taught).identify(coffee).name
+    'coffee'
+    """
+
+    def __init__(
+        self,
+        base: NoseModel,
+        evidence: Callable[[], Evidence],
+        channels: tuple[str, ...],
+        taught: Sequence[Enrolled] = (),
+        smells: Smells = "auto",
+    ) -> None:
+        self.base, self.channels, self.smells = base, channels, smells
+        self._evidence, self._taught = evidence, tuple(taught)
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path = DEFAULT_NOSE, taught: Sequence[Enrolled] = (), smells: Smells = "auto"
+    ) -> Namer:
+        """Load the base model.
+
+        Raises
+        ------
+        ModelNotFound, ModelForeign, ModelCorrupt
+        """
+        from olfactory_transformer.inference.nose.evidence import Evidence as BaseEvidence
+        from olfactory_transformer.inference.nose.predictor import NosePredictor
+
+        base = NosePredictor.from_pretrained(model)
+        return cls(base, lambda: BaseEvidence(base.config), base.config.channels, taught, smells)
+
+    def model_for(self, recording: Recording) -> NoseModel:
+        """Return the model that reads a board with a recording's channels."""
+        return model_for(recording, self.base, self.channels)
+
+    def evidence(self, model: NoseModel) -> Evidence:
+        """Return what gathers a model's readings, with nothing in it.
+
+        Raises
+        ------
+        UnknownSmell
+            There is nothing that a recording could be named: own smells are asked for and none was taught to this
+            model, or the base model's of a board that it does not know.
+        """
+        mine = [each for each in self._taught if each.model_version == model.version]
+        plain = isinstance(model, PlainNose)
+        if self.smells == "base" or (self.smells != "own" and not mine):
+            if plain:
+                raise UnknownSmell(
+                    f"{self.base.version} does not know the channels of this board; it knows "
+                    f"{', '.join(self.channels)}. Teach it smells with `olfactory sense enroll`"
+                )
+            return self._evidence()
+        if not mine:
+            raise UnknownSmell(f"no smell was taught to {model.version}, which reads this board")
+        base = self._evidence() if self.smells == "both" and not plain else None
+        return TaughtEvidence(Taught(mine, model.version), base)
+
+    def warnings(self, model: NoseModel) -> tuple[str, ...]:
+        """Return a warning for every smell that was taught to another version of this model, and so is not used."""
+        name = model.version.partition("@")[0]
+        return tuple(
+            f"not-used:{each.name}"
+            for each in self._taught
+            if each.model_version != model.version and each.model_version.partition("@")[0] == name
+        )
+
+    def identify(self, recording: Recording) -> SmellIdentification:
+        """Name a whole recording.
+
+        Raises
+        ------
+        RecordingError
+            Nothing can be made of it.
+        UnknownSmell
+            As from `evidence`.
+        """
+        model = self.model_for(recording)
+        evidence = self.evidence(model)
+        evidence.add(model.read(recording))
+        answer = evidence.answer()
+        warnings = dict.fromkeys((*answer.warnings, *self.warnings(model)))
+        return replace(answer, warnings=tuple(warnings))
