@@ -21,6 +21,7 @@ from olfactory_transformer.cli import (
     keys,
     monitor,
     predict,
+    sense,
     serve,
     similar,
     teach,
@@ -94,6 +95,7 @@ app.command("serve")(serve.serve)
 app.command("monitor")(monitor.monitor)
 app.command("config")(config.config)
 app.add_typer(cache.app, name="cache")
+app.add_typer(sense.app, name="sense")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.command("data")(data.data)

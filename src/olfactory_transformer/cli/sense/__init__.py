@@ -1,0 +1,17 @@
+"""`olfactory sense`: electronic noses; one file a command."""
+
+from __future__ import annotations
+
+import typer
+
+from olfactory_transformer.cli.sense import enroll, identify, watch
+
+app = typer.Typer(no_args_is_help=True, help="Electronic noses: name smells, teach them, watch batches.")
+app.command("identify")(identify.identify)
+app.command("enroll")(enroll.enroll)
+app.command("enrolled")(enroll.enrolled)
+app.command("forget")(enroll.forget)
+app.command("export")(enroll.export)
+app.command("import")(enroll.import_smells)
+app.command("reference")(watch.reference)
+app.command("watch")(watch.watch)
