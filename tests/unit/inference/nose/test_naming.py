@@ -1,0 +1,82 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from olfactory_transformer.core.errors import RecordingError, UnknownSmell
+from olfactory_transformer.core.smells import Smell, SmellIdentification
+from olfactory_transformer.inference.nose.enrolment import enrol
+from olfactory_transformer.inference.nose.fake import FakeNose
+from olfactory_transformer.inference.nose.naming import Namer
+from olfactory_transformer.inference.nose.plain import PlainNose
+from olfactory_transformer.sensors.channels import channel
+from olfactory_transformer.sensors.recording import Recording
+
+sys.path.insert(0, str(Path(__file__).parent))
+from smelling import recording
+
+NOSE, PLAIN = FakeNose(), PlainNose()
+
+
+class Base:
+    """Evidence that always says mint."""
+
+    def add(self, readings):
+        pass
+
+    def answer(self):
+        return SmellIdentification((Smell("mint", 0.9),), 0.1, model_version=NOSE.version)
+
+
+def foreign(smell="coffee", seed=0):
+    """A recording of a board that no model knows."""
+    made = recording(smell, seed, seconds=120)
+    return Recording(tuple(map(channel, ("mq3", "mq135", "s7", "rh"))), made.times, made.values)
+
+
+def namer(*taught, smells="auto"):
+    return Namer(NOSE, Base, ("NO2", "CO", "VOC"), taught, smells)
+
+
+def coffee(model=NOSE, of=recording):
+    return enrol(model, "coffee", [of("coffee", seed=seed) for seed in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("smells", "names"),
+    [("auto", {"coffee"}), ("own", {"coffee"}), ("base", {"mint"}), ("both", {"coffee", "mint"})],
+)
+def test_whose_smells_are_named(smells, names):
+    answer = namer(coffee(), smells=smells).identify(recording(seed=9))
+    assert {each.name for each in answer.ranked} == names
+    assert sum(each.probability for each in answer.ranked) + answer.unknown == pytest.approx(1)
+
+
+def test_with_nothing_taught_the_model_names():
+    assert namer().identify(recording()).name == "mint"
+    with pytest.raises(UnknownSmell, match="no smell was taught to made-up-nose@1"):
+        namer(smells="own").identify(recording())
+
+
+def test_a_board_that_the_model_does_not_know_has_its_own_smells():
+    taught = (coffee(), coffee(PLAIN, foreign), enrol(PLAIN, "tea", [foreign("tea")]))
+    for smells in ("auto", "own", "both"):  # the model has nothing to say of such a board
+        answer = namer(*taught, smells=smells).identify(foreign("coffee", 9))
+        assert {each.name for each in answer.ranked} == {"coffee", "tea"} and answer.name == "coffee"
+        assert answer.model_version == PLAIN.version
+    for smells in ("auto", "base"):
+        with pytest.raises(UnknownSmell, match="it knows NO2, CO, VOC. Teach it"):
+            namer(coffee(), smells=smells).identify(foreign())
+
+
+def test_what_was_taught_to_another_version_is_told_and_not_used():
+    old = coffee(FakeNose(version="made-up-nose@0"))
+    answer = namer(old).identify(recording())
+    assert answer.name == "mint" and answer.warnings == ("not-used:coffee",)
+    # Of another model altogether it was never meant for this board.
+    assert namer(coffee(PLAIN, foreign)).identify(recording()).warnings == ()
+
+
+def test_what_nothing_can_be_made_of():
+    with pytest.raises(RecordingError):
+        namer().identify(recording(channels=("Temperature",)))
