@@ -123,8 +123,10 @@ class Namer:
             As from `evidence`.
         """
         model = self.model_for(recording)
+        # First, as a recording of nothing is not helped by teaching.
+        readings = model.read(recording)
         evidence = self.evidence(model)
-        evidence.add(model.read(recording))
+        evidence.add(readings)
         answer = evidence.answer()
         warnings = dict.fromkeys((*answer.warnings, *self.warnings(model)))
         return replace(answer, warnings=tuple(warnings))

@@ -65,7 +65,7 @@ def test_a_board_that_the_model_does_not_know_has_its_own_smells():
         assert {each.name for each in answer.ranked} == {"coffee", "tea"} and answer.name == "coffee"
         assert answer.model_version == PLAIN.version
     for smells in ("auto", "base"):
-        with pytest.raises(UnknownSmell, match="it knows NO2, CO, VOC. Teach it"):
+        with pytest.raises(UnknownSmell, match=r"it knows NO2, CO, VOC\. Teach it"):
             namer(coffee(), smells=smells).identify(foreign())
 
 
