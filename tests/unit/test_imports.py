@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "settings": {"core"},
     "molecules": {"core"},
     "sensors": {"core"},
-    "model": {"core", "molecules"},
+    "model": {"core", "molecules", "sensors"},
     "observe": {"core"},
     "utils": {"core"},
     "database": {"core"},
@@ -35,7 +35,10 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 MORE = {"utils/optimization.py": {"model"}, "utils/caching.py": {"molecules"}}
-WITH_TORCH = {f"model/{name}.py" for name in ("transformer", "heads", "mixture", "checkpoint", "onnx_export")}
+WITH_TORCH = {
+    f"model/{name}.py"
+    for name in ("transformer", "heads", "mixture", "checkpoint", "onnx_export", "nose", "nose_checkpoint")
+}
 TRAINING = {"torch", "sklearn", "scipy", "tensorboard", "chemicals", "onnx", "onnxscript"}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx", "httpx2"}
 ABOVE_HTTP = {"api", "cli"}

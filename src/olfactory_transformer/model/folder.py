@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,25 +20,42 @@ from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, ModelN
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
-REQUIRED = (CONFIG, "model.onnx", "model.safetensors", "tokenizer.json")
 REFERENCE = "reference.safetensors"
 MIXTURES = "mixtures.safetensors"
-OPTIONAL = (REFERENCE, MIXTURES)  # optional
-FORMAT = "olfactory-transformer-model"
+OPTIONAL = (REFERENCE, MIXTURES)
 FORMAT_VERSION = 1
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
 
 
-def bundled_models() -> list[str]:
-    """Return the names of the models that ship with the package.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a folder is the model of: the format that its manifest names, and the files it must and may have."""
+
+    format: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+
+
+MOLECULES = Kind(
+    "olfactory-transformer-model", (CONFIG, "model.onnx", "model.safetensors", "tokenizer.json"), OPTIONAL
+)
+NOSE = Kind("olfactory-transformer-nose", (CONFIG, "model.onnx", "model.safetensors"))
+
+
+def bundled_models(kind: Kind = MOLECULES) -> list[str]:
+    """Return the names of the models of a kind that ship with the package.
 
     >>> "olfactory-base-v1" in bundled_models()
     True
     """
-    return sorted(path.parent.name for path in BUNDLED.glob(f"*/{MANIFEST}"))
+    return sorted(
+        path.parent.name
+        for path in BUNDLED.glob(f"*/{MANIFEST}")
+        if read_json(path).get("format") == kind.format
+    )
 
 
-def resolve(model: str | Path) -> Path:
+def resolve(model: str | Path, kind: Kind = MOLECULES) -> Path:
     """Return the folder of a model given by its path or by a bundled model's name.
 
     Raises
@@ -49,9 +67,9 @@ def resolve(model: str | Path) -> Path:
     with contextlib.suppress(OSError):  # such as a name that is too long
         if path.is_dir():
             return path
-    if str(model) in bundled_models():
+    if str(model) in bundled_models(kind):
         return BUNDLED / str(model)
-    known = ", ".join(bundled_models()) or "none"
+    known = ", ".join(bundled_models(kind)) or "none"
     raise ModelNotFound(f"no model {str(model)!r}: expected a folder, or a bundled model ({known})")
 
 
@@ -86,15 +104,15 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_manifest(folder: Path) -> None:
+def write_manifest(folder: Path, kind: Kind = MOLECULES) -> None:
     """Write `manifest.json` over the files that lie in `folder`."""
     left = (MANIFEST, f"{MANIFEST}.part")  # the latter by a save that was interrupted
     files = sorted(p for p in folder.iterdir() if p.is_file() and p.name not in left)
     entries = {p.name: {"sha256": _digest(p), "bytes": p.stat().st_size} for p in files}
-    write_json(folder / MANIFEST, {"format": FORMAT, "format_version": FORMAT_VERSION, "files": entries})
+    write_json(folder / MANIFEST, {"format": kind.format, "format_version": FORMAT_VERSION, "files": entries})
 
 
-def verify(folder: Path) -> str:
+def verify(folder: Path, kind: Kind = MOLECULES) -> str:
     """Check every file of the manifest and return the model's hash (SHA-256 of the manifest).
 
     Raises
@@ -108,15 +126,15 @@ def verify(folder: Path) -> str:
     if not path.is_file():
         raise ModelForeign(f"{folder}: no {MANIFEST}; expected a folder written by save_pretrained")
     manifest = read_json(path)
-    if manifest.get("format") != FORMAT or manifest.get("format_version") != FORMAT_VERSION:
+    if manifest.get("format") != kind.format or manifest.get("format_version") != FORMAT_VERSION:
         got = f"{manifest.get('format')!r} version {manifest.get('format_version')!r}"
-        raise ModelForeign(f"{path}: got {got}, expected {FORMAT!r} version {FORMAT_VERSION}")
+        raise ModelForeign(f"{path}: got {got}, expected {kind.format!r} version {FORMAT_VERSION}")
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise ModelCorrupt(f"{path}: 'files' is missing")
-    if missing := [name for name in REQUIRED if name not in files]:
+    if missing := [name for name in kind.required if name not in files]:
         raise ModelCorrupt(f"{path}: does not list {', '.join(missing)}, so cannot vouch for them")
-    for name in OPTIONAL:
+    for name in kind.optional:
         if name not in files and (folder / name).exists():
             raise ModelCorrupt(f"{path}: does not list {name}, so cannot vouch for it")
     for name, entry in files.items():

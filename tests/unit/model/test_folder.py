@@ -6,7 +6,7 @@ import pytest
 
 from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, ModelNotFound
 from olfactory_transformer.model.folder import (
-    REQUIRED,
+    MOLECULES,
     bundled_models,
     read_json,
     resolve,
@@ -18,7 +18,7 @@ from olfactory_transformer.model.folder import (
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in (*REQUIRED, "README.md"):
+    for name in (*MOLECULES.required, "README.md"):
         (tmp_path / name).write_text(f"contents of {name}")
     write_manifest(tmp_path)
     return tmp_path
@@ -35,11 +35,14 @@ def test_the_hash_is_that_of_the_contents(folder):
 def test_the_manifest_lists_all_but_itself(folder):
     (folder / "manifest.json.part").write_text("left by a save that was interrupted")
     write_manifest(folder)
-    assert set(json.loads((folder / "manifest.json").read_text())["files"]) == {*REQUIRED, "README.md"}
+    assert set(json.loads((folder / "manifest.json").read_text())["files"]) == {
+        *MOLECULES.required,
+        "README.md",
+    }
     verify(folder)
 
 
-@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("name", MOLECULES.required)
 def test_every_file_that_is_read_has_to_be_listed(folder, name):
     manifest = json.loads((folder / "manifest.json").read_text())
     del manifest["files"][name]

@@ -1,0 +1,119 @@
+"""What a sensor transformer is: its channels, its smells, its size, and how its numbers become probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from olfactory_transformer.core.errors import ModelForeign
+
+_KIND = "nose"
+_LISTS: dict[str, type[str] | type[float]] = {
+    "channels": str,
+    "floors": float,
+    "smells": str,
+    "sharpness": float,
+    "unknown": float,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NoseConfig:
+    """Everything needed to build the network of an electronic nose and to read its outputs.
+
+    Parameters
+    ----------
+    channels : tuple of str
+        Gas channels it knows, in its order. Never those of the room (temperature, humidity, pressure, altitude).
+    floors : tuple of float
+        Added to each channel's counts before their logarithm, so that single steps near 0 do not rule; one a channel.
+    smells : tuple of str
+        Names, in the order of the output.
+    window, hop : float
+        Seconds that a window lasts, and seconds from one to the next.
+    width, layers, heads, embedding : int
+        Size of each member.
+    members : int
+        Networks trained apart, whose probabilities are averaged and whose embeddings stand side by side.
+    dropout : float
+        While training.
+    name, version : str
+        Of the trained model.
+    sharpness : tuple of float
+        What the mean log probability of a recording's windows is multiplied by: `a + b log(windows)`; fitted on recordings
+        that the network had not seen.
+    unknown : tuple of float
+        Log odds of none of the smells: `a + b × strangeness`, fitted on substances that the network had not seen.
+        Empty: never.
+    accuracy : float
+        Share of recordings held out whose smell was ranked first, without a shift; 0: not measured.
+
+    Examples
+    --------
+    >>> NoseConfig(("CO", "VOC"), ("clove", "mint")).pairs
+    ((1, 0),)
+    """
+
+    channels: tuple[str, ...]
+    smells: tuple[str, ...]
+    floors: tuple[float, ...] = ()
+    window: float = 100.0
+    hop: float = 25.0
+    width: int = 64
+    layers: int = 2
+    heads: int = 4
+    embedding: int = 64
+    members: int = 1
+    dropout: float = 0.2
+    name: str = "unnamed"
+    version: str = "0"
+    sharpness: tuple[float, ...] = (1.0, 0.0)
+    unknown: tuple[float, ...] = ()
+    accuracy: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.floors:
+            object.__setattr__(self, "floors", (1.0,) * len(self.channels))
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Return every pair of channels, by their places."""
+        return tuple((i, j) for i in range(len(self.channels)) for j in range(i))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` takes, for `config.json`."""
+        return {"model": _KIND, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], where: object = "config") -> NoseConfig:
+        """Read it back.
+
+        Raises
+        ------
+        ModelForeign
+            It is not that of a nose, or a field is missing, unknown or of another type.
+        """
+        if value.get("model") != _KIND:
+            raise ModelForeign(f"{where}: not the config of an electronic nose's model")
+        defaults = cls((), ())
+        known = {field.name for field in fields(cls)}
+        if wrong := sorted((known | {"model"}) ^ set(value)):
+            raise ModelForeign(f"{where}: missing or unknown: {', '.join(wrong)}")
+        read: dict[str, Any] = {}
+        for name in known:
+            default, got = getattr(defaults, name), value[name]
+            of = _LISTS.get(name)
+            if of is not None:
+                takes = (int, float) if of is float else str
+                if not isinstance(got, list | tuple) or not all(
+                    isinstance(each, takes) and not isinstance(each, bool) for each in got
+                ):
+                    raise ModelForeign(f"{where}: {name} is not a list of {of.__name__}")
+                read[name] = tuple(of(each) for each in got)
+                continue
+            takes = (int, float) if isinstance(default, float) else type(default)
+            if not isinstance(got, takes) or isinstance(got, bool):
+                raise ModelForeign(f"{where}: {name} is {type(got).__name__}, not {type(default).__name__}")
+            read[name] = type(default)(got)
+        return cls(**read)

@@ -1,0 +1,117 @@
+"""What the windows of a recording say together: names with probabilities, or that it is none of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olfactory_transformer.core.nose import NoseConfig
+from olfactory_transformer.core.smells import Smell, SmellIdentification
+from olfactory_transformer.inference.nose.contract import NoseReadings
+
+_AGREEING = 3  # windows that end on the same name
+_STILL = 0.02  # largest change of the first name's probability with the last window
+_SURE = 0.6
+
+
+class Evidence:
+    """Gathers readings of one recording, in order, and answers at any time.
+
+    The windows' log probabilities are averaged, not added: they overlap, and what is strange about a session
+    is strange in all of them. How much surer many windows make is a number fitted on held-out recordings.
+
+    Parameters
+    ----------
+    config : NoseConfig
+        Of the model that made the readings.
+
+    Examples
+    --------
+    >>> config = NoseConfig(("CO", "VOC"), ("clove", "mint"))
+    >>> evidence = Evidence(config)
+    >>> said = np.log(np.array([[0.8, 0.2], [0.9, 0.1]], np.float32))
+    >>> evidence.add(NoseReadings(said, np.ones((2, 1), np.float32), np.array([99.0, 124.0]), ("CO", "VOC")))
+    >>> answer = evidence.answer()
+    >>> answer.name, round(answer.ranked[0].probability, 2), answer.windows
+    ('clove', 0.86, 2)
+    """
+
+    def __init__(self, config: NoseConfig) -> None:
+        self._config = config
+        self._logits: list[NDArray[np.float32]] = []
+        self._seconds = 0.0
+        self._channels: dict[str, None] = {}
+
+    def add(self, readings: NoseReadings) -> None:
+        """Take what comes after what was added before."""
+        self._logits.extend(readings.logits)
+        self._channels.update(dict.fromkeys(readings.channels))
+        if len(readings.ends):
+            self._seconds = max(self._seconds, float(readings.ends[-1]) + 1.0)
+
+    def answer(self) -> SmellIdentification:
+        """Return what all of it says; without a window, nothing is ranked and `unknown` is 1."""
+        config = self._config
+        version = f"{config.name}@{config.version}"
+        if not self._logits:
+            return SmellIdentification((), unknown=1.0, model_version=version)
+        probabilities, unknown = probabilities_of(np.stack(self._logits), config)
+        order = np.argsort(-probabilities, kind="stable")
+        ranked = tuple(Smell(config.smells[i], float(probabilities[i])) for i in order)
+        return SmellIdentification(
+            ranked,
+            unknown=unknown,
+            seconds=self._seconds,
+            windows=len(self._logits),
+            settled=self._settled(int(order[0]), float(probabilities[order[0]])),
+            channels=tuple(self._channels),
+            model_version=version,
+        )
+
+    def _settled(self, first: int, probability: float) -> bool:
+        if len(self._logits) <= _AGREEING or probability < _SURE:
+            return False
+        said = np.stack(self._logits)
+        if any(int(row.argmax()) != first for row in said[-_AGREEING:]):
+            return False
+        before, _ = probabilities_of(said[:-1], self._config)
+        return abs(float(before[first]) - probability) <= _STILL
+
+
+def strangeness(logits: NDArray[np.floating]) -> float:
+    """Return how little the windows agree on any of the smells: minus the best of their mean log probabilities.
+
+    Parameters
+    ----------
+    logits : array (windows, smells)
+
+    Returns
+    -------
+    float
+        From 0, when all windows are sure of the same smell.
+
+    Examples
+    --------
+    >>> round(strangeness(np.log(np.array([[0.5, 0.5], [0.5, 0.5]]))), 3)
+    0.693
+    """
+    return float(-_log_probabilities(logits).mean(0).max())
+
+
+def probabilities_of(logits: NDArray[np.floating], config: NoseConfig) -> tuple[NDArray[np.float64], float]:
+    """Return the probability of each smell (smells,), and that of none of them; together they sum to 1."""
+    mean = _log_probabilities(logits).mean(0)
+    base, more = config.sharpness
+    scaled = mean * max(base + more * np.log(len(logits)), 0.05)
+    smells = np.exp(scaled - scaled.max())
+    smells /= smells.sum()
+    unknown = 0.0
+    if config.unknown:
+        bias, slope = config.unknown
+        unknown = float(1 / (1 + np.exp(-np.clip(bias + slope * strangeness(logits), -50, 50))))
+    return smells * (1 - unknown), unknown
+
+
+def _log_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
