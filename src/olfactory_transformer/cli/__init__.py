@@ -26,6 +26,7 @@ from olfactory_transformer.cli import (
     similar,
     teach,
     train,
+    train_sensors,
 )
 from olfactory_transformer.core.errors import OlfactoryError
 
@@ -102,6 +103,7 @@ app.command("data")(data.data)
 app.command("pretrain")(train.pretrain)
 app.command("teach")(teach.teach)
 app.command("train")(train.train)
+app.command("train-sensors")(train_sensors.train_sensors)
 app.command("cross-validate")(train.cross_validate)
 app.command("evaluate")(evaluate.evaluate)
 

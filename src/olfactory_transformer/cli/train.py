@@ -115,7 +115,7 @@ def train(
     shipping.ship(
         model,
         out / "model",
-        _command(),
+        command_line(),
         chosen,
         labelled,
         data_folder(data),
@@ -173,7 +173,9 @@ def cross_validate(
     shipping.write_decisions(out / "decisions.json", scores.decisions, shipping.headline(scores))
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
-        page = cross_validation_page(scores, _command(), shipping.commit(), seed, str(config), boiling_seen)
+        page = cross_validation_page(
+            scores, command_line(), shipping.commit(), seed, str(config), boiling_seen
+        )
         drawn = reliability_svg(
             [
                 ("words", "#1f5fa8", scores.certainty.words),
@@ -223,6 +225,6 @@ def _with(defaults: FitConfig, epochs: int | None, seed: int, device: str) -> Fi
     return replace(defaults, epochs=epochs or defaults.epochs, seed=seed, device=device)
 
 
-def _command() -> str:
+def command_line() -> str:
     """Return the command line as a person would type it."""
     return " ".join(["olfactory", *sys.argv[1:]])

@@ -41,7 +41,7 @@ class NoseConfig:
     name, version : str
         Of the trained model.
     sharpness : tuple of float
-        What the mean log probability of a recording's windows is multiplied by: `a + b log(windows)`; fitted on recordings
+        What the mean log probability of windows is multiplied by: `a + b log(windows)`; fitted on recordings
         that the network had not seen.
     unknown : tuple of float
         Log odds of none of the smells: `a + b × strangeness`, fitted on substances that the network had not seen.

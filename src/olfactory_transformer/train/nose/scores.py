@@ -1,0 +1,120 @@
+"""Figures of what networks said of recordings that they had not heard, and the numbers that calibrate them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from olfactory_transformer.core.nose import NoseConfig
+from olfactory_transformer.inference.nose.evidence import probabilities_of, strangeness
+from olfactory_transformer.train.nose.data import FOLDS
+from olfactory_transformer.train.nose.held_out import Heard
+
+PRIOR_UNKNOWN = 0.2  # share of smells that none of a model's names fits, before anything is heard
+Floats = NDArray[np.float64]
+
+
+def top(heard: Sequence[Heard], count: int = 1) -> float:
+    """Return the share of recordings whose smell is among the first `count`."""
+    return float(np.mean([_rank(each.logits.mean(0), each.place) < count for each in heard]))
+
+
+def window_top(heard: Sequence[Heard], count: int = 1) -> float:
+    """Return the share of single windows whose smell is among the first `count`."""
+    return float(np.mean([_rank(row, each.place) < count for each in heard for row in each.logits]))
+
+
+def after(heard: Sequence[Heard], seconds: float, config: NoseConfig) -> float:
+    """Return the share of recordings whose smell is first when only so many seconds were listened to."""
+    windows = max(int((seconds - config.window) // config.hop) + 1, 1)
+    return float(np.mean([_rank(each.logits[:windows].mean(0), each.place) < 1 for each in heard]))
+
+
+def fit_sharpness(heard: Sequence[Heard], config: NoseConfig) -> tuple[float, float]:
+    """Return the sharpness under which held-out recordings, whole and in part, are most probable."""
+    parts = [
+        (each.logits[: max(len(each.logits) // share, 1)], each.place)
+        for each in heard
+        for share in (1, 3, 20)
+    ]
+    best, least = (1.0, 0.0), np.inf
+    for a, b in product(np.arange(0.2, 2.6, 0.1), np.arange(0.0, 0.8, 0.1)):
+        tried = replace(config, sharpness=(float(a), float(b)), unknown=())
+        loss = -np.mean([np.log(probabilities_of(logits, tried)[0][place] + 1e-9) for logits, place in parts])
+        if loss < least:
+            best, least = (round(float(a), 2), round(float(b), 2)), float(loss)
+    return best
+
+
+def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float]:
+    """Return bias and slope of the log odds of none of the smells, by strangeness (logistic regression)."""
+    x = np.array([strangeness(each.logits) for each in heard])
+    y = np.array([each.place < 0 for each in heard], float)
+    weight = np.where(y > 0, PRIOR_UNKNOWN / y.sum(), (1 - PRIOR_UNKNOWN) / (1 - y).sum())
+    at = np.zeros(2)
+    design = np.stack([np.ones_like(x), x], 1)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-design @ at))
+        gradient = design.T @ (weight * (p - y))
+        curve = (design * (weight * p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
+        at = at - np.linalg.solve(curve, gradient)
+    return round(float(at[0]), 3), round(float(at[1]), 3)
+
+
+def open_set_auroc(heard: Sequence[Heard]) -> float:
+    """Return the AUROC of strangeness for telling substances left out of training from those that were not."""
+    x = np.array([strangeness(each.logits) for each in heard])
+    unknown = np.array([each.place < 0 for each in heard])
+    order = np.argsort(np.argsort(x, kind="stable"), kind="stable") + 1.0
+    above = order[unknown].sum() - unknown.sum() * (unknown.sum() + 1) / 2
+    return float(above / (unknown.sum() * (~unknown).sum()))
+
+
+def enrolled_top(points: Sequence[tuple[str, int, Floats]], taught: int) -> float:
+    """Return how often the nearest taught recording has the right name.
+
+    Parameters
+    ----------
+    points : sequence of (str, int, array)
+        Substance, fold and mean embedding of each recording.
+    taught : int
+        Recordings taught a substance; each fold is tested in turn, the next `taught` are taught.
+    """
+    right = []
+    for fold in range(FOLDS):
+        known = [(name, point) for name, at, point in points if 0 < (at - fold) % FOLDS <= taught]
+        tests = [(name, point) for name, at, point in points if at == fold]
+        nearest = np.argmax(np.stack([p for _, p in tests]) @ np.stack([p for _, p in known]).T, axis=1)
+        right += [known[i][0] == name for i, (name, _) in zip(nearest, tests, strict=True)]
+    return float(np.mean(right))
+
+
+def mean_point(embeddings: NDArray[np.floating]) -> Floats:
+    """Return the direction of the mean of a recording's windows, of length 1."""
+    mean = embeddings.astype(np.float64).mean(0)
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def calibration_error(heard: Sequence[Heard], config: NoseConfig, bins: int = 10) -> float:
+    """Return the expected calibration error of the first name's probability."""
+    stated, right = [], []
+    for each in heard:
+        smells, _ = probabilities_of(each.logits, replace(config, unknown=()))
+        stated.append(float(smells.max()))
+        right.append(int(smells.argmax()) == each.place)
+    which = np.minimum((np.array(stated) * bins).astype(int), bins - 1)
+    gaps = [
+        (which == b).mean()
+        * abs(np.mean(np.array(stated)[which == b]) - np.mean(np.array(right)[which == b]))
+        for b in range(bins)
+        if (which == b).any()
+    ]
+    return float(np.sum(gaps))
+
+
+def _rank(scores: NDArray[np.floating], place: int) -> int:
+    return int((scores > scores[place]).sum())
