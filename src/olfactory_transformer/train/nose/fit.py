@@ -82,7 +82,7 @@ def fit_member(
     Parameters
     ----------
     recordings : sequence of Labelled
-        All of them at least as long as the longest window.
+        Windows are no longer than the shortest of them.
     config : NoseConfig
         With the recordings' substances as its smells.
     recipe : NoseRecipe
@@ -142,12 +142,13 @@ class _Windows:
         self._gas = [each.gas for each in recordings]
         self._smells = np.array([config.smells.index(each.substance) for each in recordings])
         self._recipe, self._floors = recipe, np.array(config.floors)
+        self._longest = min(map(len, self._gas))
         self._random = np.random.default_rng(seed)
 
     def draw(self) -> tuple[Features, Tensor]:
         """Return features of a batch, and the place of each window's smell."""
         recipe, random = self._recipe, self._random
-        length = int(random.choice(recipe.lengths))
+        length = min(int(random.choice(recipe.lengths)), self._longest)
         chosen = random.integers(len(self._gas), size=recipe.batch)
         windows = np.stack([self._crop(self._gas[i], length) for i in chosen])
         sizes = random.uniform(0, recipe.largest_shift, recipe.batch) * (

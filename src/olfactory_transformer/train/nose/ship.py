@@ -12,7 +12,7 @@ from olfactory_transformer.model.folder import write_json
 from olfactory_transformer.model.nose_checkpoint import save_nose
 from olfactory_transformer.train.nose import scores
 from olfactory_transformer.train.nose.fit import NoseRecipe, together
-from olfactory_transformer.train.nose.held_out import SHIFTS, HeldOut, hold_out
+from olfactory_transformer.train.nose.held_out import SHIFTS, Heard, HeldOut, hold_out
 from olfactory_transformer.train.nose.jobs import Job, train_members
 from olfactory_transformer.train.report import table
 from olfactory_transformer.train.shipping import commit
@@ -78,7 +78,7 @@ def figures_of(held: HeldOut, config: NoseConfig) -> dict[str, float]:
     for shift in (0.0, 1.0):
         heard = [each for each in held.substances if each.shift == shift]
         under = f", shift {shift:g}" if shift else ""
-        by_network: dict[tuple[str, ...], list[scores.Heard]] = {}
+        by_network: dict[tuple[str, ...], list[Heard]] = {}
         for each in heard:
             by_network.setdefault(each.smells, []).append(each)
         found[f"open-set AUROC{under}"] = sum(map(scores.open_set_auroc, by_network.values())) / len(
@@ -129,8 +129,8 @@ sessions apart would have scored well and meant nothing. Ratios of levels may st
 
 ## Held-out figures
 
-Each recording by networks that had not heard it (leave one of a substance's five recordings out), in the session that the
-others are from. A shift is a made-up other session; 1 is the spread between the real ones. Left-out
+Each recording by networks that had not heard it (leave one of a substance's five recordings out), in the session that
+the others are from. A shift is a made-up other session; 1 is the spread between the real ones. Left-out
 substances: by networks that never heard them.
 
 {table(["figure", "value"], rows)}

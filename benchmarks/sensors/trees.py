@@ -1,0 +1,88 @@
+"""Extra trees on statistics of windows: the floor that the sensor transformer has to beat, in the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier
+
+from olfactory_transformer.sensors.features import LAGS, features_of
+from olfactory_transformer.train.nose.data import FLOORS, FOLDS, Labelled
+
+WINDOW, HOP = 100, 25
+_TREES = 300
+Array = NDArray[np.float64]
+Read = Callable[[Labelled], Array]
+
+
+def everything(each: Labelled) -> Array:
+    """Return statistics of all twelve channels' levels and differences, a row a window."""
+    values = np.nan_to_num(each.recording.values.astype(np.float64))
+    rows = []
+    for part in _windows(values):
+        row = [part.mean(0), part.std(0), part.min(0), part.max(0)]
+        for lag in LAGS:
+            step = part[lag:] - part[:-lag]
+            row += [step.mean(0), step.std(0)]
+        rows.append(np.concatenate(row))
+    return np.stack(rows)
+
+
+def moves(each: Labelled) -> Array:
+    """Return what the network's tokens of channels have: relative and differenced gas channels alone."""
+    said = features_of(np.stack(_windows(each.gas)), np.array(FLOORS))
+    return said.channels.reshape(len(said.channels), -1).astype(np.float64)
+
+
+def ratios(each: Labelled) -> Array:
+    """Return all that the network has: `moves`, and the ratios of the levels."""
+    said = features_of(np.stack(_windows(each.gas)), np.array(FLOORS))
+    both = [said.channels.reshape(len(said.channels), -1), said.pairs.reshape(len(said.pairs), -1)]
+    return np.concatenate(both, 1).astype(np.float64)
+
+
+def room(each: Labelled) -> Array:
+    """Return temperature, pressure, humidity and altitude of the whole recording, one row."""
+    names = each.recording.names
+    places = [names.index(name) for name in ("Temperature", "Pressure", "Humidity", "Altitude")]
+    return np.median(each.recording.values[:, places], axis=0, keepdims=True).astype(np.float64)
+
+
+def trees(recordings: Sequence[Labelled], read: Read) -> tuple[float, float, float]:
+    """Return top-1 and top-5 of recordings and top-1 of windows, each fold by trees that saw the others."""
+    said = [read(each) for each in recordings]
+    names = sorted({each.substance for each in recordings})
+    first, five, windows = [], [], []
+    for fold in range(FOLDS):
+        train = [i for i, each in enumerate(recordings) if each.fold != fold]
+        labels = np.concatenate([np.full(len(said[i]), names.index(recordings[i].substance)) for i in train])
+        forest = ExtraTreesClassifier(_TREES, n_jobs=-1, random_state=0)
+        forest.fit(np.concatenate([said[i] for i in train]), labels)
+        for i in (i for i, each in enumerate(recordings) if each.fold == fold):
+            right = names.index(recordings[i].substance)
+            chances = forest.predict_proba(said[i])
+            windows += (chances.argmax(1) == right).tolist()
+            order = np.log(chances + 0.01).mean(0).argsort()[::-1]
+            first.append(order[0] == right)
+            five.append(right in order[:5])
+    return float(np.mean(first)), float(np.mean(five)), float(np.mean(windows))
+
+
+def nearest_room(recordings: Sequence[Labelled]) -> float:
+    """Return how often the recording with the most similar room, of another fold, is of the same substance."""
+    said = np.concatenate([room(each) for each in recordings])
+    said = (said - said.mean(0)) / said.std(0)
+    folds = np.array([each.fold for each in recordings])
+    right = []
+    for i, each in enumerate(recordings):
+        far = np.where(folds == folds[i], np.inf, np.square(said - said[i]).sum(1))
+        right.append(recordings[int(far.argmin())].substance == each.substance)
+    return float(np.mean(right))
+
+
+def _windows(values: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+    edges = range(0, len(values) - WINDOW + HOP, HOP)
+    return [values[start : start + WINDOW] for start, _ in pairwise(edges)]
