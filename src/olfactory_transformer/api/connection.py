@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from olfactory_transformer.api.headers import completed
+from olfactory_transformer.api.joined import Joined
 from olfactory_transformer.api.problems import MEDIA_TYPE, ApiError, problem_body
 from olfactory_transformer.api.socket import is_handshake
 
@@ -55,7 +56,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Joined(transport, self.loop)))
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,10 +103,14 @@ class Connection(HttpToolsProtocol):
         self._unfinished = self._advanced = True
         self._framing_bytes = 0
         self._stop_waiting()
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
+        size, codings = len(self.url), []
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            if name == b"transfer-encoding":
+                codings.append(value.lower())
+        if size > HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         # The parser takes chunks whatever they hold, and would hand over compressed bytes as they are.
-        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
         if codings and codings != [b"chunked"]:
             self._refuse(_CODED)
         if self._refused:
@@ -139,6 +144,9 @@ class Connection(HttpToolsProtocol):
             return
         self._upgraded = True
         self._stop_waiting()
+        joined = cast(Joined, self.transport)
+        joined.flush()
+        self.transport = joined.transport  # a message is one piece
         super().handle_websocket_upgrade()
 
     def send_400_response(self, msg: str) -> None:

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -99,9 +100,8 @@ def _text(record: logging.LogRecord, message: str, event: EventDict, exception: 
 
 
 def _json(record: logging.LogRecord, message: str, event: EventDict, exception: list[str]) -> str:
-    when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     members: dict[str, Any] = {
-        "timestamp": when.replace("+00:00", "Z"),
+        "timestamp": f"{_second(int(record.created))}.{int(record.msecs):03d}Z",
         "level": record.levelname,
         "logger": record.name,
         "message": message,
@@ -112,6 +112,16 @@ def _json(record: logging.LogRecord, message: str, event: EventDict, exception: 
         members["exception"] = "\n".join(exception)
     # ASCII, so that neither a lone surrogate nor a separator of lines gets out; DEL is the one that JSON lets pass.
     return _ascii(members).replace("\x7f", "\\u007f")
+
+
+@lru_cache(maxsize=2)
+def _second(moment: int) -> str:
+    """Return a second of UTC as RFC 3339 has it, without its end.
+
+    >>> _second(0)
+    '1970-01-01T00:00:00'
+    """
+    return datetime.fromtimestamp(moment, UTC).isoformat()[:19]
 
 
 def _ascii(members: dict[str, Any]) -> str:
