@@ -83,7 +83,7 @@ class MadeUpEvidence:
 def made_up(model=None):
     """Return what loads a `Naming` of the made-up model."""
     model = model or MadeUpNose()
-    return lambda: Naming(model, lambda: MadeUpEvidence(model))
+    return lambda: Naming(model, lambda: MadeUpEvidence(model), CHANNELS)
 
 
 def levels(name, seconds, since=0):

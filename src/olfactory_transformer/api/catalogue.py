@@ -53,7 +53,7 @@ _REQUEST = (
     ErrorKind("unknown-model", 404, "No model has this name.", "GET /v1/admin/models lists those there are."),
     ErrorKind("unknown-sensor", 404, "No sensor has this id.", "GET /v1/sensors lists those there are."),
     ErrorKind(
-        "unknown-smell", 404, "Nothing of this name is enrolled.", "GET /v1/sensors/smells lists what is."
+        "unknown-smell", 404, "No such smell has been taught.", "GET /v1/sensors/smells lists what is."
     ),
     ErrorKind("method-not-allowed", 405, "The page does not take this method.", "See the Allow header."),
     ErrorKind("request-timeout", 408, "The request took too long to arrive.", "Send it faster, or in parts."),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
+from starlette.requests import HTTPConnection
 
 from olfactory_transformer.api.lifecycle import Lifecycle, Parts
 from olfactory_transformer.api.models import Models
+from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.api.sensors.service import Sensors
+from olfactory_transformer.core.errors import shown
 from olfactory_transformer.engine.contract import Engine
 from olfactory_transformer.observe.metrics import Metrics
 from olfactory_transformer.settings import Settings
@@ -41,6 +45,24 @@ async def _models(request: Request) -> Models:
 
 async def _sensors(request: Request) -> Sensors:
     return cast(Sensors, request.app.state.sensors)
+
+
+async def known_query(connection: HTTPConnection) -> None:
+    """Refuse parameters that a route does not have: a name that is misspelt would else change nothing, and not be told.
+
+    Raises
+    ------
+    ApiError
+        invalid-request.
+    """
+    route = connection.scope.get("route")
+    known = {field.alias for field in route.dependant.query_params} if isinstance(route, APIRoute) else set()
+    for name in connection.query_params:
+        if name not in known:
+            expected = f"one of {', '.join(sorted(known))}" if known else "none"
+            raise ApiError(
+                "invalid-request", f"#/query: got the parameter {shown(name)}, expected {expected}"
+            )
 
 
 EngineDep = Annotated[Engine, Depends(_engine)]

@@ -31,7 +31,7 @@ def client(started, monkeypatch, tmp_path):
         sensor_id="bench-1",
         database_url=f"sqlite:///{tmp_path}/sensors.db",
     )
-    air = {"channels": ["CO"], "rows": [[800 + t % 2] for t in range(90)]}
+    air = {"channels": ["NO2", "CO"], "rows": [[200 + t % 3, 800 + t % 2] for t in range(90)]}
     assert client.post("/v1/sensors/calibrations/bench-1", json=air).status_code == 200
     assert client.post("/v1/sensors/smells/made-up", json=air).status_code == 200
     return client

@@ -6,9 +6,9 @@ import asyncio
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
-from olfactory_transformer.api.dependencies import SensorsDep, SettingsDep
+from olfactory_transformer.api.dependencies import SensorsDep, SettingsDep, known_query
 from olfactory_transformer.api.openapi import problems
 from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.api.sensors import schemas
@@ -20,7 +20,7 @@ from olfactory_transformer.database.calibrations import CalibrationRecord
 from olfactory_transformer.sensors.calibration.build import calibrate, measure_drift
 from olfactory_transformer.sensors.calibration.value import status_of
 
-router = APIRouter(tags=["sensors"])
+router = APIRouter(tags=["sensors"], dependencies=[Depends(known_query)])
 _HISTORY = 100  # of a sensor, that are told of
 CalibratedPath = Annotated[
     schemas.SensorId,
@@ -31,7 +31,9 @@ CalibratedPath = Annotated[
 ]
 
 
-@router.get("/v1/sensors/calibrations", summary="The calibration of every sensor", responses=problems(503))
+@router.get(
+    "/v1/sensors/calibrations", summary="The calibration of every sensor", responses=problems(422, 503)
+)
 async def calibrations(sensors: SensorsDep) -> schemas.CalibrationList:
     """Return the newest calibration of each sensor that has one, in short."""
     found = await sensors.calibrations.ask(lambda store: store.sensors())

@@ -6,22 +6,23 @@ import math
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request, WebSocket
+from fastapi import APIRouter, Depends, Path, Query, Request, WebSocket
 
-from olfactory_transformer.api.dependencies import SensorsDep, SettingsDep
+from olfactory_transformer.api.dependencies import SensorsDep, SettingsDep, known_query
 from olfactory_transformer.api.gone import unless_gone
 from olfactory_transformer.api.openapi import problems
 from olfactory_transformer.api.problems import ApiError, problem_response
 from olfactory_transformer.api.sensors import schemas
 from olfactory_transformer.api.sensors.conversation import Conversation, Terms
-from olfactory_transformer.api.sensors.naming import Naming, Which, WindowAnswer, with_warnings
+from olfactory_transformer.api.sensors.naming import Naming, WindowAnswer, each_window, with_warnings
 from olfactory_transformer.api.sensors.recordings import SHORT, read_recording_body, recording_body
 from olfactory_transformer.api.sensors.service import UPLOAD, Sensors
 from olfactory_transformer.core.errors import EngineBusy, shown
 from olfactory_transformer.core.smells import SmellIdentification
+from olfactory_transformer.inference.nose.naming import Smells
 from olfactory_transformer.sensors.calibration.checks import check_recording
 
-router = APIRouter(tags=["sensors"])
+router = APIRouter(tags=["sensors"], dependencies=[Depends(known_query)])
 SensorQuery = Annotated[
     schemas.SensorId | None,
     Query(description="Id of the board, by which its calibration is found. Without: `uncalibrated`."),
@@ -31,7 +32,7 @@ SensorPath = Annotated[
 ]
 
 
-@router.get("/v1/sensors", summary="The server's own board")
+@router.get("/v1/sensors", summary="The server's own board", responses=problems(422))
 async def list_sensors(sensors: SensorsDep) -> schemas.SensorList:
     """Return the board of SENSOR_PORT: what it sends, what went wrong, and what it smells now."""
     return schemas.SensorList(sensors=[schemas.Sensor(**_members(sensors))] if sensors.board else [])
@@ -51,8 +52,12 @@ async def identify(
     sensor: SensorQuery = None,
     windows: Annotated[bool, Query(description="Whether to say it of each window, too.")] = False,
     smells: Annotated[
-        Which, Query(description="Among which: `all`, `taught` alone, or those of the `model` alone.")
-    ] = "all",
+        Smells,
+        Query(
+            description="`own`: only what was taught; `base`: only what the model knows; `both`: own ones first; "
+            "`auto`: own where there is one for this kind of board, else base."
+        ),
+    ] = "auto",
 ) -> schemas.IdentificationReply:
     """Name the smell of a recording: JSON, or a CSV file of channels.
 
@@ -63,8 +68,9 @@ async def identify(
     calibration, taught = await sensors.calibrations.of(sensor), await sensors.smells.fresh()
 
     def work(naming: Naming) -> tuple[SmellIdentification, list[WindowAnswer]]:
-        answer, each = naming.identify(recording, windows=windows, taught=taught, which=smells)
-        return with_warnings(answer, check_recording(recording, calibration)), each
+        namer = naming.namer(taught, smells)
+        answer = with_warnings(namer.identify(recording), check_recording(recording, calibration))
+        return answer, each_window(namer, recording) if windows else []
 
     answer, each = await unless_gone(request.receive, sensors.nose.run(work))
     metrics = request.app.state.metrics.sensors
@@ -82,7 +88,7 @@ async def identify(
 @router.get(
     "/v1/sensors/stream",
     summary="Frames in, identifications out, by WebSocket",
-    responses={101: {"description": "A WebSocket; see docs/reference/routes.md."}, **problems(426)},
+    responses={101: {"description": "A WebSocket; see docs/reference/routes.md."}, **problems(422, 426)},
     status_code=101,
 )
 async def no_stream() -> None:
@@ -116,7 +122,9 @@ async def stream(socket: WebSocket) -> None:
     ).hold()
 
 
-own_router = APIRouter(tags=["sensors"])  # last, as its path takes in others
+own_router = APIRouter(
+    tags=["sensors"], dependencies=[Depends(known_query)]
+)  # last, as its path takes in others
 
 
 @own_router.get(

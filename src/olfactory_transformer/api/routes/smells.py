@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from olfactory_transformer.api.dependencies import SensorsDep, SettingsDep
+from olfactory_transformer.api.dependencies import SensorsDep, SettingsDep, known_query
 from olfactory_transformer.api.openapi import problems
 from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.api.sensors import schemas
@@ -15,19 +15,22 @@ from olfactory_transformer.api.sensors.recordings import SHORT, read_recording_b
 from olfactory_transformer.api.sensors.service import UPLOAD, Sensors
 from olfactory_transformer.api.sensors.smells import smell_of
 from olfactory_transformer.core.errors import FileFormatError
-from olfactory_transformer.core.smells import UNKNOWN
 from olfactory_transformer.database.enrolments import EnrolmentRecord
-from olfactory_transformer.inference.nose.enrolment import Enrolled, enrol
-from olfactory_transformer.inference.nose.taught import Report, Taught, usable
+from olfactory_transformer.inference.nose.enrolment import Enrolled, check_name, enrol
+from olfactory_transformer.inference.nose.plain import PlainNose
+from olfactory_transformer.inference.nose.taught import Report, Taught
+from olfactory_transformer.sensors.recording import Recording
 
-router = APIRouter(tags=["sensors"])
+router = APIRouter(tags=["sensors"], dependencies=[Depends(known_query)])
 SmellName = Annotated[
     schemas.SmellName,
     Path(description="Name of the smell, percent-encoded where needed.", examples=["coffee"]),
 ]
 
 
-@router.get("/v1/sensors/smells", summary="The smells that can be named", responses=problems(500, 503, 504))
+@router.get(
+    "/v1/sensors/smells", summary="The smells that can be named", responses=problems(422, 500, 503, 504)
+)
 async def smells(sensors: SensorsDep) -> schemas.SmellList:
     """Return the smells of the model, and those that were taught to this server."""
     naming = await sensors.nose.run(_itself)
@@ -40,22 +43,9 @@ async def smells(sensors: SensorsDep) -> schemas.SmellList:
 
 
 @router.get(
-    "/v1/sensors/smells/{name}",
-    summary="A smell that was taught",
-    responses=problems(404, 422, 500, 503, 504),
-)
-async def smell(name: SmellName, sensors: SensorsDep) -> schemas.TaughtSmell:
-    """Return what is kept of a smell."""
-    return _short(await sensors.smells.get(name), await sensors.nose.run(_itself))
-
-
-@router.get(
     "/v1/sensors/smells/{name}/export",
     summary="A smell that was taught, as a file",
-    responses={
-        200: {"content": {"application/json": {"schema": {"type": "object"}}}},
-        **problems(404, 422, 503),
-    },
+    responses={200: {"model": schemas.SmellFile}, **problems(404, 422, 503)},
     response_class=Response,
 )
 async def export(name: SmellName, sensors: SensorsDep) -> Response:
@@ -63,6 +53,16 @@ async def export(name: SmellName, sensors: SensorsDep) -> Response:
     record = await sensors.smells.get(name)
     headers = {"Content-Disposition": 'attachment; filename="smell.json"'}
     return Response(record.content, headers=headers, media_type="application/json")
+
+
+@router.get(
+    "/v1/sensors/smells/{name}",
+    summary="A smell that was taught",
+    responses=problems(404, 422, 500, 503, 504),
+)
+async def smell(name: SmellName, sensors: SensorsDep) -> schemas.TaughtSmell:
+    """Return what is kept of a smell."""
+    return _short(await sensors.smells.get(name), await sensors.nose.run(_itself))
 
 
 @router.post(
@@ -82,21 +82,19 @@ async def teach(
 
     The answer says how well the taught smells can be told apart, each recording named by all the others.
     """
-    if name == UNKNOWN:
-        raise ApiError("enrolment-refused", f"no smell may be called {UNKNOWN!r}")
+    try:
+        check_name(name)
+    except FileFormatError as error:  # what no pattern can say
+        raise ApiError("invalid-request", f"#/path/{error}") from None
     recording = await read_recording_body(request, settings)
-    new, naming = await sensors.nose.run(
-        lambda naming: (enrol(naming.model, name, [recording], sensor), naming)
-    )
+    new, naming = await sensors.nose.run(lambda naming: (_learn(naming, name, recording, sensor), naming))
     request.app.state.metrics.sensors.read(UPLOAD, len(recording.times))
     async with sensors.smells.changing:
         whole = _joined(await sensors.smells.records(), new)
         record = await sensors.smells.save(whole)
     _tell_board(sensors)
-    known = await sensors.smells.fresh()
-    report = await sensors.nose.run(
-        lambda naming: Taught(usable(known, naming.model)[0], naming.model.version).report()
-    )
+    known = [each for each in await sensors.smells.fresh() if each.model_version == whole.model_version]
+    report = await sensors.nose.run(lambda _: Taught(known, whole.model_version).report())
     return schemas.Lesson(**_short(record, naming).model_dump(), report=_report(report))
 
 
@@ -109,6 +107,11 @@ async def forget(name: SmellName, sensors: SensorsDep) -> schemas.Forgotten:
         record = await sensors.smells.forget(name)
     _tell_board(sensors)
     return schemas.Forgotten(forgotten=record.recordings)
+
+
+def _learn(naming: Naming, name: str, recording: Recording, sensor: str | None) -> Enrolled:
+    """Return a smell that was taught by one recording, to the model that reads such boards."""
+    return enrol(naming.namer().model_for(recording), name, [recording], sensor)
 
 
 def _joined(records: tuple[EnrolmentRecord, ...], new: Enrolled) -> Enrolled:
@@ -135,7 +138,7 @@ def _short(record: EnrolmentRecord, naming: Naming) -> schemas.TaughtSmell:
         name=record.name,
         recordings=record.recordings,
         model_version=record.model_version,
-        usable=record.model_version == naming.model.version,
+        usable=record.model_version in (naming.model.version, PlainNose.version),
         sensor=record.sensor_id,
         taught=record.created,
         notes=record.notes,

@@ -166,7 +166,7 @@ class Conversation:
         owner = f"key:{caller.id}" if caller is not None else f"address:{state.get('address')}"
         self._session, resumed = self._sessions.begin(owner, self._taken_over, said.session, said.sensor)
         session = self._session
-        session.which = said.smells
+        session.smells = said.smells
         members = {
             "session": session.id,
             "resumed": resumed,
@@ -247,9 +247,8 @@ class Conversation:
         def work(naming: Naming) -> SmellIdentification:
             if session.heard is None:
                 session.heard = Heard(naming.model.hop_seconds)
-            return session.heard.add(
-                naming, recording, seconds=seconds, full=full, taught=taught, which=session.which
-            )
+            namer = naming.namer(taught, session.smells)
+            return session.heard.add(namer, recording, seconds=seconds, full=full)
 
         return with_warnings(await self._nose.run(work), session.warnings())
 

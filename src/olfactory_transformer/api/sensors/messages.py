@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,6 +11,7 @@ from olfactory_transformer.api.problems import ApiError
 from olfactory_transformer.api.sensors.listening import MOST_CHANNELS
 from olfactory_transformer.api.sensors.schemas import SENSOR_ID
 from olfactory_transformer.core.errors import shown
+from olfactory_transformer.inference.nose.naming import Smells
 
 MOST_IN_MESSAGE = 1000  # frames
 LARGEST = 1e15
@@ -30,12 +31,12 @@ class Start(msgspec.Struct, tag="start", forbid_unknown_fields=True, frozen=True
     sensor : str or None
         Id of the board, by which its calibration is found.
     smells : str
-        Among which to look: `all`, `taught` alone, or those of the `model` alone.
+        Which it may be named, as of `inference.nose.naming.Namer`.
     """
 
     session: Annotated[str, msgspec.Meta(max_length=100)] | None = None
     sensor: SensorId | None = None
-    smells: Literal["all", "taught", "model"] = "all"
+    smells: Smells = "auto"
 
 
 class FrameIn(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -75,7 +76,7 @@ def read_message(text: str | bytes | None) -> Said:
     Examples
     --------
     >>> read_message('{"type": "start", "sensor": "bench-1"}')
-    Start(session=None, sensor='bench-1', smells='all')
+    Start(session=None, sensor='bench-1', smells='auto')
     >>> read_message('{"type": "frames", "frames": []}')
     Traceback (most recent call last):
     ...

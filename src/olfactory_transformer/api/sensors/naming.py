@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
-from olfactory_transformer.core.errors import UnknownSmell
 from olfactory_transformer.core.smells import SmellIdentification
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.enrolment import Enrolled
-from olfactory_transformer.inference.nose.taught import Evidence, Taught, TaughtEvidence, usable
+from olfactory_transformer.inference.nose.naming import Namer, Smells
+from olfactory_transformer.inference.nose.taught import Evidence
 from olfactory_transformer.sensors.recording import Recording
 
 REMEMBERED_SECONDS = 600.0  # of a stream: what was smelt before that says nothing about now
-
-
-Which = Literal["all", "taught", "model"]
-"""Among which smells: those that were taught before those of the model, or either alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,70 +34,39 @@ class WindowAnswer:
 
 
 class Naming:
-    """A model, and how its readings become an answer. Immutable, and so usable from any thread.
+    """A model, from which a `Namer` is made for whatever was taught by then. Immutable, and so usable from any thread.
 
     Parameters
     ----------
     model : NoseModel
     evidence : callable
-        Makes an `Evidence` with nothing in it.
+        Makes an `Evidence` of the model's own smells, with nothing in it.
+    channels : tuple of str
+        Those that the model knows.
     """
 
-    def __init__(self, model: NoseModel, evidence: Callable[[], Evidence]) -> None:
-        self.model, self._evidence = model, evidence
+    def __init__(self, model: NoseModel, evidence: Callable[[], Evidence], channels: tuple[str, ...]) -> None:
+        self.model, self.channels, self._evidence = model, channels, evidence
 
-    def identify(
-        self,
-        recording: Recording,
-        *,
-        windows: bool = False,
-        taught: Sequence[Enrolled] = (),
-        which: Which = "all",
-    ) -> tuple[SmellIdentification, list[WindowAnswer]]:
-        """Return what a whole recording smells of; with `windows`, also what each of its windows alone does.
+    def namer(self, taught: Sequence[Enrolled] = (), smells: Smells = "auto") -> Namer:
+        """Return what names recordings by these smells; see `Namer`."""
+        return Namer(self.model, self._evidence, self.channels, taught, smells)
 
-        Parameters
-        ----------
-        recording : Recording
-        windows : bool
-        taught : sequence of Enrolled
-            Those of another version of the model are left out.
-        which : str
 
-        Raises
-        ------
-        RecordingError
-            The model can make nothing of it.
-        UnknownSmell
-            Only taught smells are asked for, and there is none.
-        """
-        own = self.evidence(taught, which)
-        readings = self.model.read(recording)
-        each = []
-        if windows:
-            for row in range(len(readings.ends)):
-                one = _part(readings, row)
-                each.append(WindowAnswer(float(one.ends[-1]), own([one])))
-        return own([readings]), each
+def each_window(namer: Namer, recording: Recording) -> list[WindowAnswer]:
+    """Return what each window of a recording smells of by itself.
 
-    def evidence(
-        self, taught: Sequence[Enrolled] = (), which: Which = "all"
-    ) -> Callable[[Sequence[NoseReadings]], SmellIdentification]:
-        """Return what makes readings, in their order, an answer."""
-        mine = [] if which == "model" else usable(taught, self.model)[0]
-        if which == "taught" and not mine:
-            raise UnknownSmell(f"no smell has been taught to {self.model.version}")
-        known = Taught(mine, self.model.version) if mine else None
-
-        def answer(heard: Sequence[NoseReadings]) -> SmellIdentification:
-            base = None if which == "taught" else self._evidence()
-            evidence = base if known is None else TaughtEvidence(known, base)
-            assert evidence is not None
-            for readings in heard:
-                evidence.add(readings)
-            return evidence.answer()
-
-        return answer
+    Raises
+    ------
+    RecordingError, UnknownSmell
+        As from `Namer.identify`.
+    """
+    model = namer.model_for(recording)
+    readings = model.read(recording)
+    return [
+        WindowAnswer(float(readings.ends[row]), _answer(namer, model, [_part(readings, row)]))
+        for row in range(len(readings.ends))
+    ]
 
 
 class Heard:
@@ -118,45 +82,49 @@ class Heard:
 
     def __init__(self, hop_seconds: float) -> None:
         self._readings: deque[NoseReadings] = deque(maxlen=max(1, int(REMEMBERED_SECONDS / hop_seconds)))
-        self._short = False
+        self._version, self._short = "", False
 
-    def add(
-        self,
-        naming: Naming,
-        recording: Recording,
-        *,
-        seconds: float,
-        full: bool,
-        taught: Sequence[Enrolled] = (),
-        which: Which = "all",
-    ) -> SmellIdentification:
+    def add(self, namer: Namer, recording: Recording, *, seconds: float, full: bool) -> SmellIdentification:
         """Read a window, and return what all of them say.
 
         Parameters
         ----------
-        naming : Naming
+        namer : Namer
         recording : Recording
             The window's frames.
         seconds : float
             How long has been listened, to the window's end.
         full : bool
             Whether it is as long as a window is.
-        taught : sequence of Enrolled
-        which : str
-            As of `Naming.identify`.
+
+        Raises
+        ------
+        RecordingError, UnknownSmell
+            As from `Namer.identify`.
         """
-        readings = naming.model.read(recording)
+        model = namer.model_for(recording)
+        readings = model.read(recording)
         last = replace(_part(readings, len(readings.ends) - 1), ends=np.array([seconds]))
-        if self._short and self._readings:
+        if model.version != self._version:  # other channels came: what was heard lies on another map
+            self._readings.clear()
+            self._version = model.version
+        elif self._short and self._readings:
             self._readings.pop()
         self._short = not full
         self._readings.append(last)
-        return naming.evidence(taught, which)(list(self._readings))
+        return _answer(namer, model, self._readings)
 
 
 def with_warnings(answer: SmellIdentification, warnings: Sequence[str]) -> SmellIdentification:
     """Return an answer with further warnings, each once."""
     return replace(answer, warnings=tuple(dict.fromkeys((*warnings, *answer.warnings))))
+
+
+def _answer(namer: Namer, model: NoseModel, heard: Sequence[NoseReadings]) -> SmellIdentification:
+    evidence = namer.evidence(model)
+    for readings in heard:
+        evidence.add(readings)
+    return with_warnings(evidence.answer(), namer.warnings(model))
 
 
 def _part(readings: NoseReadings, row: int) -> NoseReadings:

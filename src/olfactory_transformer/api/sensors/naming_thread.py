@@ -150,11 +150,10 @@ class BoardNaming:
     def _name(self, window: Window, heard: Heard) -> None:
         try:
             answer = heard.add(
-                self._nose.get(),
+                self._nose.get().namer(self._taught),
                 window.recording,
                 seconds=window.seconds,
                 full=window.full,
-                taught=self._taught,
             )
         except SensorError as error:
             if not self._failing:  # once, and not for every window

@@ -238,3 +238,16 @@ class Lesson(TaughtSmell):
     """A smell to which a recording was added."""
 
     report: TellingApart
+
+
+class SmellFile(BaseModel):
+    """A smell as it is kept: where its recordings lie on the map of one model."""
+
+    type: Literal["olfactory-smell"]
+    version: int = Field(description="Of this format.")
+    name: str
+    model_version: str
+    width: int = Field(description="Numbers of a prototype.")
+    prototypes: str = Field(description="One a recording: little-endian float32, in base64.")
+    channels: list[str]
+    sensor_id: str | None

@@ -12,8 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from olfactory_transformer.api.sensors.listening import Listening
-from olfactory_transformer.api.sensors.naming import Heard, Which
+from olfactory_transformer.api.sensors.naming import Heard
 from olfactory_transformer.core.errors import EngineBusy
+from olfactory_transformer.inference.nose.naming import Smells
 from olfactory_transformer.sensors.calibration.checks import Checks
 from olfactory_transformer.sensors.calibration.value import Calibration
 from olfactory_transformer.sensors.frame import Frame
@@ -46,7 +47,7 @@ class Session:
         self.owner, self.sensor = owner, sensor
         self.listening: Listening | None = None  # once the model is there, which says how long a window is
         self.heard: Heard | None = None
-        self.which: Which = "all"
+        self.smells: Smells = "auto"
         self.next: int | None = None  # the number of the frame that is expected; None: any
         self.received = self.lost = self.duplicates = 0
         self._checks = Checks(None)

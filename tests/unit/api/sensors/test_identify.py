@@ -91,7 +91,6 @@ def test_what_is_missing_is_null(client):
         ({"times": [*range(29), "now"]}, "invalid-recording", 29, "time: 'now' in row 30"),
         ({"times": [*range(29), 3]}, "invalid-recording", 29, "rising times"),
         ({"times": [*range(29), 1e300]}, "invalid-recording", 29, "time:"),
-        ({"channels": ["x", "y", "z"]}, "invalid-recording", None, "expected one of NO2"),
         ({"rows": [[1, 2, 3]]}, "invalid-recording", None, "two frames"),
         ({"rows": []}, "invalid-request", ..., "#/rows: got an empty list"),
         ({"rows": {}}, "invalid-request", ..., "#/rows: got an object"),
@@ -109,6 +108,21 @@ def test_what_is_wrong_is_told_with_its_row(client, change, code, row, said):
     found = refused(client.post(ROUTE, json=recording() | change), 422, code)
     assert said in found["detail"]
     assert found.get("row", ...) == row
+
+
+def test_a_board_that_the_model_does_not_know(client):
+    found = refused(
+        client.post(ROUTE, json=recording() | {"channels": ["x", "y", "z"]}), 404, "unknown-smell"
+    )
+    assert "does not know the channels of this board" in found["detail"]
+
+
+def test_a_misspelt_parameter_is_told(client):
+    found = refused(client.post(ROUTE + "?sensr=bench-1", json=recording()), 422, "invalid-request")
+    assert found["detail"] == "#/query: got the parameter 'sensr', expected one of sensor, smells, windows"
+    assert refused(client.get("/v1/sensors?all=1"), 422, "invalid-request")["detail"].endswith(
+        "expected none"
+    )
 
 
 def test_a_number_that_is_none_is_refused(client):
