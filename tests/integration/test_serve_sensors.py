@@ -1,6 +1,7 @@
 """Electronic noses over real connections: streams through WebSockets, and a board on a serial port."""
 
 import json
+import re
 import signal
 import sys
 import threading
@@ -90,6 +91,14 @@ def begin_again(socket, session):
         "type": "started", "session": session, "resumed": True, "resume_from": 12, "kept_seconds": 300.0,
         "idle_seconds": 30.0, "most_frames": 1000,
     }  # fmt: skip
+
+
+def test_the_program_of_the_page(server, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "noses.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python\n(.*?stream.*?)^```", page, re.M | re.S)
+    exec(program.replace("127.0.0.1:8000", server.url[7:]), {})
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["coffee False ['uncalibrated', 'short']", "coffee False ['uncalibrated']"]
 
 
 def test_it_lives_longer_than_headers_may_take(server):

@@ -461,7 +461,7 @@ def test_a_device_that_is_not_there():
     assert refusal(DEVICE="cuda").startswith("olfactory: DEVICE: got 'cuda'")
 
 
-@shows("sensor_port", "sensor_baudrate", "sensor_timeout", "sensor_id", "nose_model_path")
+@shows("sensor_port", "sensor_baudrate", "sensor_timeout", "sensor_id")
 def test_its_own_board(server_of, small_model, tmp_path):
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -472,7 +472,6 @@ def test_its_own_board(server_of, small_model, tmp_path):
         SENSOR_BAUDRATE="19200",
         SENSOR_TIMEOUT="0.5",
         SENSOR_ID="bench-9",
-        NOSE_MODEL_PATH="no-such-nose",
     )
     began = time.monotonic()
     while time.monotonic() < began + 3:
@@ -485,10 +484,13 @@ def test_its_own_board(server_of, small_model, tmp_path):
     until(
         lambda: "silent" in httpx2.get(server.url + "/v1/sensors/bench-9").json()["troubles"], "it is silent"
     )
-    recording = {"channels": ["CO"], "rows": [[1], [2]]}
-    reply = httpx2.post(server.url + "/v1/sensors/identify", json=recording, timeout=START)
-    assert (reply.status_code, reply.json()["code"]) == (503, "nose-failed")
-    server.logged("no-such-nose")
+
+
+@shows("nose_model_path")
+def test_a_model_of_sensors_that_is_not_there():
+    assert refusal(NOSE_MODEL_PATH="no-such-nose").startswith(
+        "olfactory: NOSE_MODEL_PATH: no model 'no-such-nose'"
+    )
 
 
 @shows("olfactory_data_dir")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from olfactory_transformer.core.errors import MissingExtra, OlfactoryError
+from olfactory_transformer.inference.defaults import DEFAULT_NOSE
 from olfactory_transformer.settings import Settings
 
 
@@ -39,6 +40,10 @@ def faults(settings: Settings) -> Iterator[str]:
     if settings.otel_exporter_otlp_endpoint is not None:
         module = "opentelemetry.exporter.otlp.proto.http"
         checks.append(("OTEL_EXPORTER_OTLP_ENDPOINT", partial(_extra, module, "tracing", "tracing")))
+    if settings.nose_model_path != DEFAULT_NOSE:
+        checks.append(("NOSE_MODEL_PATH", partial(_nose, settings.nose_model_path)))
+    if settings.sensor_port is not None:
+        checks.append(("SENSOR_PORT", partial(_board, settings.sensor_port)))
     for name, check in checks:
         try:
             check()
@@ -72,6 +77,19 @@ def _database(settings: Settings) -> None:
     database = Database(settings.database_url.get_secret_value())
     if settings.api_key_required:  # otherwise the server leaves the file alone until somebody sends a key
         database.check_file()
+
+
+def _nose(model: str) -> None:
+    from olfactory_transformer.model.folder import NOSE, resolve, verify
+
+    verify(resolve(model, NOSE), NOSE)
+
+
+def _board(port: str) -> None:
+    if port.startswith(("mqtt://", "mqtts://")):
+        _extra("paho.mqtt.client", "sensors", "a board over MQTT")
+    elif not port.startswith(("replay:", "simulated")):
+        _extra("serial", "sensors", "a board on a serial port")
 
 
 def _extra(module: str, extra: str, what: str) -> None:

@@ -328,7 +328,7 @@ class Settings(BaseSettings):
     nose_model_path: str = _setting(
         "smellnet-base-v1",
         "The model that names smells from sensors: a folder, or the name of a bundled model. "
-        "Read when it is first needed.",
+        "Loaded when it is first needed.",
         "a folder or the name of a bundled model",
         min_length=1,
     )

@@ -127,6 +127,8 @@ def test_check(monkeypatch):
             {"DATABASE_URL": "sqlite:////tmp", "API_KEY_REQUIRED": "true"},
             "DATABASE_URL: sqlite:////tmp: it is a folder",
         ),
+        ({"NOSE_MODEL_PATH": "none"}, "NOSE_MODEL_PATH: no model 'none'"),
+        ({"NOSE_MODEL_PATH": "."}, "NOSE_MODEL_PATH: .: no manifest.json"),
     ],
 )
 def test_check_refuses_what_the_server_would(monkeypatch, settings, said):
@@ -147,6 +149,8 @@ def test_check_refuses_what_the_server_would(monkeypatch, settings, said):
     [
         ("redis", {}, "redis"),  # of the file
         ("psycopg", {"DATABASE_URL": f"postgresql+psycopg://me:{PASSWORD}@h/keys"}, "postgres"),
+        ("serial", {"SENSOR_PORT": "/dev/ttyUSB0"}, "sensors"),
+        ("paho.mqtt", {"SENSOR_PORT": "mqtt://broker/nose"}, "sensors"),
         ("opentelemetry.exporter", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"}, "tracing"),
     ],
 )

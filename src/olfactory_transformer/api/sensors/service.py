@@ -15,7 +15,9 @@ from olfactory_transformer.api.sensors.naming_thread import BoardNaming
 from olfactory_transformer.api.sensors.nose import Nose
 from olfactory_transformer.api.sensors.sessions import Sessions
 from olfactory_transformer.api.sensors.smells import Smells
-from olfactory_transformer.core.errors import SensorError, SettingsError
+from olfactory_transformer.core.errors import ModelError, SensorError, SettingsError
+from olfactory_transformer.inference.defaults import DEFAULT_NOSE
+from olfactory_transformer.model.folder import NOSE, resolve, verify
 from olfactory_transformer.observe.sensors import SensorMetrics
 from olfactory_transformer.sensors.identity import sensor_id_of
 from olfactory_transformer.sensors.sources.contract import Source
@@ -40,7 +42,7 @@ class Sensors:
     Raises
     ------
     SettingsError
-        SENSOR_PORT is no source of frames.
+        SENSOR_PORT is no source of frames, or NOSE_MODEL_PATH no model.
     MissingExtra
         What it needs is not installed.
     """
@@ -52,6 +54,8 @@ class Sensors:
         metrics: SensorMetrics,
         load: Callable[[], Naming] | None = None,
     ) -> None:
+        if load is None and settings.nose_model_path != DEFAULT_NOSE:
+            check_model(settings.nose_model_path)  # it is loaded when it is needed, and told of now
         self.nose = Nose(load or (lambda: load_naming(settings)), seconds=settings.inference_timeout)
         self.sessions = Sessions()
         self.calibrations, self.smells = Calibrations(access), Smells(access)
@@ -81,6 +85,14 @@ class Sensors:
     def board_is_there(self) -> bool:
         """Whether the board sends; True where there is to be none."""
         return self.board is None or self.board.connected
+
+
+def check_model(model: str) -> None:
+    """Raise SettingsError unless there is such a model, with all its files as they were written."""
+    try:
+        verify(resolve(model, NOSE), NOSE)
+    except ModelError as error:
+        raise SettingsError(f"NOSE_MODEL_PATH: {error}") from None
 
 
 def load_naming(settings: Settings) -> Naming:
