@@ -18,6 +18,7 @@ from olfactory_transformer.api.sensors.listening import MOST_CHANNELS
 from olfactory_transformer.api.sensors.schemas import RecordingIn
 from olfactory_transformer.core.errors import RecordingError, shown
 from olfactory_transformer.sensors.channels import channel
+from olfactory_transformer.sensors.files import Limits, read_recording
 from olfactory_transformer.sensors.recording import Recording
 from olfactory_transformer.settings import Settings
 
@@ -91,8 +92,6 @@ def of_csv(body: bytes) -> Recording:
     >>> of_csv(b"t,CO\n0,800\n1,801\n").names
     ('CO',)
     """
-    from olfactory_transformer.sensors.files import Limits, read_recording
-
     recording = read_recording(BytesIO(body), Limits(rows=MOST_ROWS, columns=MOST_CHANNELS))
     _check(recording.names, recording.values)
     return recording
