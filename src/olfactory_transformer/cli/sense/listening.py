@@ -122,7 +122,8 @@ def frames_of(text: str | None, config: Path | None, seconds: float | None = Non
     text = text or settings.sensor_port
     if text is None:
         raise typer.BadParameter("got no SOURCE and no SENSOR_PORT, expected one of them")
-    source = source_of(text, baudrate=settings.sensor_baudrate, timeout=settings.sensor_timeout)
+    # A replay, or a simulated board, goes as fast as it is read.
+    source = source_of(text, baudrate=settings.sensor_baudrate, timeout=settings.sensor_timeout, speed=0)
     first: float | None = None
     heard = time.monotonic()
     with source:

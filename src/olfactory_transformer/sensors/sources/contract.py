@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from olfactory_transformer.sensors.frame import Frame
 
@@ -53,10 +53,13 @@ class Source(Protocol):
     Usable as a context manager, which opens and closes it.
     """
 
-    name: str
-    """As in `Frame.source`."""
-    kind: Literal["serial", "replay", "mqtt", "simulated"]
-    """The label `sensor_type` of the sensor metrics."""
+    @property
+    def name(self) -> str:
+        """As in `Frame.source`."""
+
+    @property
+    def kind(self) -> Literal["serial", "replay", "mqtt", "simulated"]:
+        """The label `sensor_type` of the sensor metrics."""
 
     def open(self) -> None:
         """Connect.
@@ -79,7 +82,7 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of the device. May be called from another thread, and twice."""
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> Self:
         """Open it."""
 
     def __exit__(self, *_: object) -> None:
