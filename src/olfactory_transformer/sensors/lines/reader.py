@@ -91,9 +91,7 @@ class LineReader:
         return said
 
     def _text(self, line: bytes) -> str:
-        line = (
-            line.strip(b"\r\n \t\xef\xbb\xbf") if line.startswith(b"\xef\xbb\xbf") else line.strip(b"\r\n \t")
-        )
+        line = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n ")  # a tab at the end is an empty cell
         if len(line) > LONGEST:
             raise BrokenLine(f"a line of {len(line)} bytes, expected at most {LONGEST}")
         if found := _CHECKSUM.match(line):
@@ -106,7 +104,7 @@ class LineReader:
             raise BrokenLine(f"bytes that are no text, {line[:40]!r}") from None
         if any(ord(each) < 32 and each != "\t" for each in text):
             raise BrokenLine(f"control characters in {shown(text)}")
-        return text.strip()
+        return text
 
     def _of_json(self, text: str) -> Said:
         try:
