@@ -38,7 +38,7 @@ bench-chemprop: $(DEV)/.installed
 bench-serving: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.load.compare --report docs/results/serving.md
 
-# From a board's last frame to the named smell, and an hour's stream (six minutes).
+# From a board's last frame to the named smell, and an hour's stream (25 minutes).
 bench-sensors: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.sensors.latency --report docs/results/sensors-serving.md
 

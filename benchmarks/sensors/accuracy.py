@@ -65,10 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = NoseConfig(("a", "b"), plain[0].smells, sharpness=scores.fit_sharpness(known, base))
 
     beside = [
-        ["extra trees, all 12 channels with their levels and the room", *_three(trees.trees(recordings, trees.everything))],
+        [
+            "extra trees, all 12 channels with their levels and the room",
+            *_three(trees.trees(recordings, trees.everything)),
+        ],
         ["extra trees, what the network is given", *_three(trees.trees(recordings, trees.ratios))],
         ["extra trees, of that the moves of each channel alone", *_three(trees.trees(recordings, trees.moves))],
-        ["nearest neighbour on temperature, pressure, humidity, altitude", f"{trees.nearest_room(recordings):.3f}", "", ""],
+        [
+            "nearest neighbour on temperature, pressure, humidity, altitude",
+            f"{trees.nearest_room(recordings):.3f}", "", "",
+        ],
         [
             "**sensor transformer**",
             f"{scores.top(plain):.3f}", f"{scores.top(plain, 5):.3f}", f"{scores.window_top(plain):.3f}",
@@ -89,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given.report.write_text(
         _page(beside, shifts, seconds, open_set, _sessions(recordings), wrong,
-              scores.calibration_error(plain, config), f"python -m benchmarks.sensors.accuracy {' '.join(arguments or sys.argv[1:])}",
+              scores.calibration_error(plain, config),
+              f"python -m benchmarks.sensors.accuracy {' '.join(arguments or sys.argv[1:])}",
               given.seed, given.members),
         encoding="utf-8",
     )  # fmt: skip
@@ -224,8 +231,8 @@ session. A recording's answer is the mean of its windows' log probabilities.
 
 Expected calibration error of the first name's probability: {error:.3f}.
 
-**As recorded, extra trees on the same numbers are better than the network**, which pays for having been trained on made-up
-sessions (below). With every channel they are better still, for the reason that follows.
+**As recorded, extra trees on the same numbers are better than the network**, which pays for having been trained on
+made-up sessions (below). With every channel they are better still, for the reason that follows.
 
 **What this can and cannot show.** Almost every substance was recorded in one session. The room alone names most of the
 recordings, and trees that are given it, and the levels, beat everything: they recognise the session. What the
