@@ -53,20 +53,23 @@ def read(file: BinaryIO, limits: Limits, *, unfinished: bool = False) -> Iterato
         _check(names, head, limits)
         columns = columns_of(names, decimal_comma=delimiter != ",")
         pending: list[list[str]] = []
-        cut, line = False, reader.line_num
+        cut, empty, line = False, 0, reader.line_num
         for row in reader:
             line, before = reader.line_num, line
             if not any(cell.strip() for cell in row):
+                # A moment of which nothing is known, unless nothing follows, as spreadsheets leave it.
+                empty += len(row) == len(names) and len(row) > 1
                 continue
             # A record of several lines is a quotation mark without its fellow, and not where writing was cut off.
             if lines.unended and line == before + 1 and (unfinished or len(row) < len(names)):
                 cut = True
                 continue
             if len(row) != len(names) and (len(row) < len(names) or any(row[len(names) :])):
-                raise RecordingError(f"{len(row)} cells", f"{len(names)}, as the header has", rows)
+                raise RecordingError(f"{len(row)} cells", f"{len(names)}, as the header has", rows + empty)
+            pending += [[""] * len(names)] * empty
             pending.append(row)
-            rows += 1
-            if len(pending) == _AT_ONCE:
+            rows, empty = rows + empty + 1, 0
+            if len(pending) >= _AT_ONCE:
                 limits.check_rows(rows)
                 _take(columns, pending, rows)
         limits.check_rows(rows)
