@@ -161,9 +161,7 @@ def _take(column: Column, array: Array, row: int) -> None:
         texts: list[Any] = _guarded(lambda: array.cast(DataType.utf8())).to_pylist()
         column.add(["" if text is None else text for text in texts], row)
     else:
-        raise RecordingError(
-            f"the column {shown(column.name)} of {str(kind)[:40]}", "numbers, moments or text"
-        )
+        raise RecordingError(f"the column {shown(column.name)} of {_named(kind)}", "numbers, moments or text")
 
 
 def _guarded(step: Callable[[], Found]) -> Found:
@@ -174,3 +172,8 @@ def _guarded(step: Callable[[], Found]) -> Found:
         raise
     except BaseException as error:
         raise RecordingError(f"no readable Parquet ({str(error)[:100]})", "a Parquet file") from None
+
+
+def _named(kind: DataType) -> str:
+    text = str(kind)
+    return text[text.find("<") + 1 :].rstrip(">\n")[:40]
