@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from olfactory_transformer.inference.nose.naming import Namer
     from olfactory_transformer.sensors.frame import Frame
     from olfactory_transformer.sensors.recording import Recording
+    from olfactory_transformer.sensors.sources.contract import Trouble
 
 _TICK = 0.5  # seconds that are waited for a frame before it is looked whether the time is over
 
@@ -97,7 +98,20 @@ def recordings_in(path: Path) -> Iterator[tuple[str, Recording | OlfactoryError 
 
 
 def frames_of(text: str | None, config: Path | None, seconds: float | None = None) -> Iterator[Frame]:
-    """Yield the frames of a source until it ends or the time is over; troubles go to standard error.
+    """Yield the frames of a source; troubles go to standard error. Parameters and errors are those of `heard_of`."""
+    from olfactory_transformer.sensors.frame import Frame
+
+    for came in heard_of(text, config, seconds):
+        if isinstance(came, Frame):
+            yield came
+        else:
+            typer.echo(f"{came.source or text}: {came.kind}: {came.detail}", err=True)
+
+
+def heard_of(
+    text: str | None, config: Path | None, seconds: float | None = None
+) -> Iterator[Frame | Trouble]:
+    """Yield the frames and troubles of a source until it ends or the time is over.
 
     Parameters
     ----------
@@ -138,6 +152,6 @@ def frames_of(text: str | None, config: Path | None, seconds: float | None = Non
                 if seconds is not None and came.time - first >= seconds:
                     return
             elif came is not None:
-                typer.echo(f"{came.source or text}: {came.kind}: {came.detail}", err=True)
+                yield came
             if seconds is not None and time.monotonic() - heard >= seconds:
                 return
