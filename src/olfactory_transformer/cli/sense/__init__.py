@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from olfactory_transformer.cli.sense import calibrate, calibration, enroll, identify, record, watch
+from olfactory_transformer.cli.sense import calibrate, calibration, enroll, identify, plot, record, watch
 
 app = typer.Typer(no_args_is_help=True, help="Electronic noses: name smells, teach them, watch batches.")
 app.command("list")(record.list_boards)
 app.command("read")(record.read)
 app.command("record")(record.record)
+app.command("plot")(plot.plot)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(calibration.app, name="calibration")
 app.command("identify")(identify.identify)

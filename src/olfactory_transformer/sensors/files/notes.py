@@ -59,8 +59,8 @@ def read_notes(path: Path) -> Notes:
 def parse_notes(content: bytes) -> Notes:
     """Return the notes that JSON says.
 
-    >>> parse_notes(b'{"device": "bench", "troubles": {"lost": 2}, "complete": false}')
-    Notes(texts={'device': 'bench', 'troubles': '{"lost": 2}'}, units={}, unfinished=True)
+    >>> parse_notes(b'{"troubles": {"lost": 2}, "complete": false}')
+    Notes(texts={'troubles': '{"lost": 2}', 'complete': 'false'}, units={}, unfinished=True)
     """
     if not content:
         return Notes()
@@ -73,7 +73,7 @@ def parse_notes(content: bytes) -> Notes:
     except (ValueError, RecursionError) as error:
         return Notes({"notes": f"not readable: {str(error)[:100]}"})
     units = given.pop(UNITS, None)
-    unfinished = given.pop(COMPLETE, True) is False
+    unfinished = given.get(COMPLETE) is False
     texts = {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
     known = {str(k): v for k, v in units.items() if isinstance(v, str)} if isinstance(units, dict) else {}
     return Notes(texts, known, unfinished)
