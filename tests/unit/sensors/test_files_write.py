@@ -150,6 +150,15 @@ def test_a_file_is_replaced_only_if_asked(tmp_path):
     assert read_recording(path).names == ("VOC",)
 
 
+def test_a_file_that_is_to_be_replaced_stays_until_there_is_a_frame(tmp_path):
+    path = tmp_path / "a.csv"
+    write_recording(path, Recording.of([frame(0, CO=1.0)], {"substance": "clove"}))
+    before = path.read_bytes(), notes_of(path)
+    with RecordingWriter(path, overwrite=True):
+        pass
+    assert (path.read_bytes(), notes_of(path)) == before
+
+
 def test_what_a_cut_off_recording_left_is_not_replaced(tmp_path):
     (tmp_path / "a.parquet.part.csv").write_text("t,CO\n0,1\n")
     with pytest.raises(FileExistsError) as caught:

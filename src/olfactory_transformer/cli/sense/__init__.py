@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from olfactory_transformer.cli.sense import calibrate, calibration, enroll, identify, plot, record, watch
+from olfactory_transformer.cli.sense import (
+    calibrate,
+    calibration,
+    enroll,
+    identify,
+    plot,
+    read,
+    record,
+    watch,
+)
+from olfactory_transformer.cli.sense import list as listing
 
 app = typer.Typer(no_args_is_help=True, help="Electronic noses: name smells, teach them, watch batches.")
-app.command("list")(record.list_boards)
-app.command("read")(record.read)
+app.command("list")(listing.list_boards)
+app.command("read")(read.read)
 app.command("record")(record.record)
 app.command("plot")(plot.plot)
 app.command("calibrate")(calibrate.calibrate)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from olfactory_transformer.inference.nose.naming import Namer
     from olfactory_transformer.sensors.frame import Frame
     from olfactory_transformer.sensors.recording import Recording
-    from olfactory_transformer.sensors.sources.contract import Trouble
+    from olfactory_transformer.sensors.sources.contract import Source, Trouble
 
 _TICK = 0.5  # seconds that are waited for a frame before it is looked whether the time is over
 
@@ -50,6 +52,24 @@ NoseOption = Annotated[
         "--nose",
         help="A model folder, or the name of a bundled model.",
         show_default="$NOSE_MODEL_PATH, or smellnet-base-v1",
+    ),
+]
+BaudrateOption = Annotated[
+    int | None,
+    typer.Option(
+        min=50,
+        max=4_000_000,
+        help="Bits a second of a serial port.",
+        show_default="$SENSOR_BAUDRATE, or 9600",
+    ),
+]
+SpeedOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1000,
+        help="How much faster than it was a replay or a simulated board goes; 0: as fast as it is read.",
+        show_default="1 on a terminal, else 0",
     ),
 ]
 SecondsOption = Annotated[
@@ -109,9 +129,15 @@ def frames_of(text: str | None, config: Path | None, seconds: float | None = Non
 
 
 def heard_of(
-    text: str | None, config: Path | None, seconds: float | None = None
+    text: str | None,
+    config: Path | None,
+    seconds: float | None = None,
+    *,
+    baudrate: int | None = None,
+    speed: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Frame | Trouble]:
-    """Yield the frames and troubles of a source until it ends or the time is over.
+    """Yield the frames and troubles of a source until it ends, the time is over, or `stop`.
 
     Parameters
     ----------
@@ -119,8 +145,14 @@ def heard_of(
         As `sources.source_of` takes it; None: SENSOR_PORT.
     config : Path or None
     seconds : float or None
-        By the frames' own times, so that a fast replay counts as what it replays; and, for a board that says
-        nothing, by ours.
+        By the frames' own times of a replay or a simulated board, so that a fast one counts as what it plays; else by
+        our clock.
+    baudrate : int or None
+        Of a serial port; None: SENSOR_BAUDRATE.
+    speed : float
+        Of a replay or a simulated board; 0: as fast as it is read.
+    stop : callable
+        Asked twice a second at least.
 
     Raises
     ------
@@ -129,6 +161,34 @@ def heard_of(
     """
     from olfactory_transformer.core.errors import SourceEnded
     from olfactory_transformer.sensors.frame import Frame
+
+    source = source_named(text, config, baudrate=baudrate, speed=speed)
+    first: float | None = None
+    with source:
+        heard = time.monotonic()
+        while not stop():
+            try:
+                came = source.read(_TICK)
+            except SourceEnded:
+                return
+            if isinstance(came, Frame):
+                played = source.kind in ("replay", "simulated")
+                now = came.time if played else time.monotonic()
+                first = now if first is None else first
+                heard = time.monotonic()
+                yield came
+                if seconds is not None and now - first >= seconds:
+                    return
+            elif came is not None:
+                yield came
+            if seconds is not None and time.monotonic() - heard >= seconds:
+                return
+
+
+def source_named(
+    text: str | None, config: Path | None, *, baudrate: int | None = None, speed: float = 0.0
+) -> Source:
+    """Return the source of a text, or of SENSOR_PORT, with the settings' baud rate and timeout."""
     from olfactory_transformer.sensors.sources import source_of
     from olfactory_transformer.settings import load_settings
 
@@ -136,22 +196,27 @@ def heard_of(
     text = text or settings.sensor_port
     if text is None:
         raise typer.BadParameter("got no SOURCE and no SENSOR_PORT, expected one of them")
-    # A replay, or a simulated board, goes as fast as it is read.
-    source = source_of(text, baudrate=settings.sensor_baudrate, timeout=settings.sensor_timeout, speed=0)
-    first: float | None = None
-    heard = time.monotonic()
-    with source:
-        while True:
-            try:
-                came = source.read(_TICK)
-            except SourceEnded:
-                return
-            if isinstance(came, Frame):
-                first, heard = came.time if first is None else first, time.monotonic()
-                yield came
-                if seconds is not None and came.time - first >= seconds:
-                    return
-            elif came is not None:
-                yield came
-            if seconds is not None and time.monotonic() - heard >= seconds:
-                return
+    return source_of(
+        text, baudrate=baudrate or settings.sensor_baudrate, timeout=settings.sensor_timeout, speed=speed
+    )
+
+
+@contextmanager
+def until_told() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether Ctrl-C or SIGTERM came, so that neither falls into the middle of a frame.
+
+    The second one ends the command at once.
+    """
+    came: list[int] = []
+
+    def told(number: int, _: object) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

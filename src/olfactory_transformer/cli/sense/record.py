@@ -1,74 +1,26 @@
-"""`olfactory sense list`, `read` and `record`: what is connected, what it says, and keeping that in a file."""
+"""`olfactory sense record`: what a board says, kept in a file."""
 
 from __future__ import annotations
 
-import json
-import math
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from olfactory_transformer.cli.options import ConfigOption
-from olfactory_transformer.cli.sense.listening import SecondsOption, SourceArgument
+from olfactory_transformer.cli.sense.listening import (
+    BaudrateOption,
+    SecondsOption,
+    SourceArgument,
+    SpeedOption,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from olfactory_transformer.cli.sense.screen import Screen
+    from olfactory_transformer.sensors.files import RecordingWriter
     from olfactory_transformer.sensors.frame import Frame
-
-_BLOCKS = "▁▂▃▄▅▆▇█"
-_SHOWN = 40  # frames of a sparkline
-
-
-def list_boards(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False,
-) -> None:
-    """List the serial ports that something is connected to."""
-    from olfactory_transformer.cli.keys import print_table
-    from olfactory_transformer.sensors.sources.serial import list_ports
-
-    found = list_ports()
-    if as_json:
-        typer.echo(json.dumps(found))
-    elif found:
-        keys = ("device", "usb_id", "serial_number", "description")
-        print_table(
-            ("PORT", "USB ID", "SERIAL", "WHAT"), [tuple(each[key] or "-" for key in keys) for each in found]
-        )
-    else:
-        typer.echo("nothing is connected to a serial port", err=True)
-
-
-def read(
-    source: SourceArgument = None,
-    count: Annotated[int | None, typer.Option("--count", min=1, help="How many frames to read.")] = None,
-    seconds: SecondsOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """Show what a board says: a live table on a terminal, JSON Lines in a pipe; troubles on standard error."""
-    from collections import deque
-
-    from olfactory_transformer.cli.sense.listening import frames_of
-
-    last: deque[Frame] = deque(maxlen=_SHOWN)
-    frames = frames_of(source, config, seconds)
-    if not sys.stdout.isatty():
-        for place, frame in enumerate(frames, 1):
-            typer.echo(json.dumps(_as_dict(frame)))
-            if place == count:
-                return
-        return
-    from rich.live import Live
-
-    with Live(refresh_per_second=4) as live:
-        for place, frame in enumerate(frames, 1):
-            last.append(frame)
-            live.update(_table(last))
-            if place == count:
-                return
+    from olfactory_transformer.sensors.sources.contract import Trouble
 
 
 def record(
@@ -82,73 +34,93 @@ def record(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file.")] = False,
+    baudrate: BaudrateOption = None,
+    speed: SpeedOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Record a board into a file until it ends, the time is over, or Ctrl-C; the file is whole then."""
-    from olfactory_transformer.cli.sense.listening import heard_of
-    from olfactory_transformer.sensors.files.writer import RecordingWriter
+    """Record a board until its end, the time is over, Ctrl-C or SIGTERM; the file is whole then.
+
+    A board that goes away leaves a gap, and is gone on with when it is back. Troubles are told on standard error, and
+    counted in the notes.
+
+    Exit code: 0, 1 when not one frame came, 2 when nothing, or nothing more, could be written.
+    """
+    from olfactory_transformer.cli.sense.listening import heard_of, until_told
+    from olfactory_transformer.cli.sense.screen import Screen
+    from olfactory_transformer.sensors.files import RecordingWriter
     from olfactory_transformer.sensors.frame import Frame
 
+    if speed is None:
+        speed = 1.0 if sys.stderr.isatty() else 0.0
+    notes = {**_board(source, config), **_notes(note or [])}
+    writer = RecordingWriter(out, notes, overwrite=overwrite)
+    try:
+        with writer, until_told() as told, Screen(sys.stderr, str(out)) as screen:
+            for came in heard_of(source, config, seconds, baudrate=baudrate, speed=speed, stop=told):
+                if isinstance(came, Frame):
+                    _keep(writer, came, screen)
+                else:
+                    writer.trouble(came)
+                    screen.trouble(came)
+    except OSError:
+        if writer.frames:
+            typer.echo(f"olfactory: {writer.frames} frames are kept in {writer.kept_in}", err=True)
+        raise
+    if not writer.frames:
+        typer.echo("olfactory: not one frame came; there is no file", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{out}: {writer.frames} frames, {writer.seconds:.0f} s{_troubles(writer)}", err=True)
+
+
+def _keep(writer: RecordingWriter, frame: Frame, screen: Screen) -> None:
+    """Write a frame; one that no file can hold is told of and counted."""
+    from olfactory_transformer.core.errors import RecordingError
+    from olfactory_transformer.sensors.sources.contract import Trouble
+
+    try:
+        writer.add(frame)
+    except RecordingError as error:
+        trouble: Trouble = Trouble("garbled", str(error), frame.time, frame.source)
+        writer.trouble(trouble)
+        screen.trouble(trouble)
+    else:
+        screen.frame(frame)
+
+
+def _notes(texts: list[str]) -> dict[str, str]:
     notes = {}
-    for text in note or ():
+    for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise typer.BadParameter(f"got {text!r}, expected NAME=TEXT", param_hint="--note")
+            raise typer.BadParameter(f"got {text!a}, expected NAME=TEXT", param_hint="--note")
         notes[name] = value
-    before = signal.signal(
-        signal.SIGTERM, _interrupt
-    )  # as Ctrl-C does, so that a service manager's end is well, too
+    return notes
+
+
+def _board(source: str | None, config: Path | None) -> dict[str, str]:
+    """Return what the board is called, and which calibration of it counts now."""
+    from olfactory_transformer.cli.keys import opened
+    from olfactory_transformer.cli.sense.listening import source_named
+    from olfactory_transformer.core.errors import DatabaseError
+    from olfactory_transformer.database.calibrations import CalibrationStore
+    from olfactory_transformer.sensors.identity import sensor_id_of
+    from olfactory_transformer.settings import load_settings
+
+    board = source_named(source, config)
+    if board.kind not in ("serial", "mqtt"):
+        return {}
+    settings = load_settings(olfactory_config=config)
+    # What the settings call the board is meant for the one that they name, and no other.
+    own = settings.sensor_id if source in (None, settings.sensor_port) else None
+    notes = {"sensor": own or sensor_id_of(board)}
     try:
-        with RecordingWriter(out, notes, overwrite=overwrite) as writer:
-            try:
-                for came in heard_of(source, config, seconds):
-                    if isinstance(came, Frame):
-                        writer.add(came)
-                    else:
-                        writer.trouble(came)
-                        typer.echo(f"{came.source}: {came.kind}: {came.detail}", err=True)
-            except KeyboardInterrupt:
-                pass
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    typer.echo(f"{out}: {writer.frames} frames, {writer.seconds:.0f} s", err=True)
+        with opened(config) as database:
+            current = CalibrationStore(database).current(notes["sensor"])
+    except DatabaseError as error:
+        typer.echo(f"olfactory: {error}; the notes name no calibration", err=True)
+        return notes
+    return notes if current is None else {**notes, "calibration": str(current.id)}
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _as_dict(frame: Frame) -> dict[str, Any]:
-    values = {name: value if math.isfinite(value) else None for name, value in frame.values.items()}
-    return {
-        "time": round(frame.time, 3),
-        "sequence": frame.sequence,
-        "source": frame.source,
-        "values": values,
-    }
-
-
-def _table(frames: Any) -> Table:
-    from rich.table import Table
-
-    last = frames[-1]
-    table = Table("channel", "value", "lately", title=f"{last.source}, frame {last.sequence}")
-    for name, value in last.values.items():
-        table.add_row(name, f"{value:g}", sparkline([frame.values.get(name, math.nan) for frame in frames]))
-    return table
-
-
-def sparkline(values: list[float]) -> str:
-    """Return values as a row of blocks, a space where there is none.
-
-    >>> sparkline([1.0, 2.0, float("nan"), 3.0])
-    '▁▄ █'
-    """
-    known = [value for value in values if math.isfinite(value)]
-    if not known:
-        return " " * len(values)
-    low, span = min(known), max(known) - min(known)
-    return "".join(
-        " " if not math.isfinite(value) else _BLOCKS[int((value - low) / span * 7) if span else 3]
-        for value in values
-    )
+def _troubles(writer: RecordingWriter) -> str:
+    return "".join(f", {count} {kind}" for kind, count in writer.troubles.items())

@@ -28,7 +28,7 @@ class Body:
     ----------
     path : Path
     overwrite : bool
-        Whether to replace a file.
+        Whether to replace a file, which stays as it was until the first line.
 
     Raises
     ------
@@ -42,7 +42,7 @@ class Body:
         self.rows = 0
         self.dated = False
         self._size = 0
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | (os.O_TRUNC if overwrite else os.O_EXCL), 0o666)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | (0 if overwrite else os.O_EXCL), 0o666)
 
     def add(self, t: float, moment: float, values: Mapping[str, float]) -> bool:
         """Append a line; return whether there are new channels.
@@ -70,6 +70,7 @@ class Body:
                 self._widen(names)
             else:
                 self.dated = is_dated(moment)
+                os.ftruncate(self._fd, 0)
                 self._append(self._header(names))
             self.names = names
         cells = [f"{round(t, 6):.15g}", *([iso(moment) if is_dated(moment) else ""] if self.dated else [])]

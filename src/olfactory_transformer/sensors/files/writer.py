@@ -58,7 +58,7 @@ class RecordingWriter:
     notes : mapping of str to str
         What is known besides, under names other than `RESERVED`.
     overwrite : bool
-        Whether to replace a file.
+        Whether to replace a file, which stays as it was until the first frame.
 
     Raises
     ------
@@ -103,9 +103,11 @@ class RecordingWriter:
         self._last = self._shift = 0.0
         self._safe = self._noted = time.monotonic()
         self._closed = False
+        self._replaces = part.exists()
         self._body = Body(part, overwrite=overwrite)
         try:
-            self._write_notes()
+            if not self._replaces:
+                self._write_notes()
         except OSError:
             self._body.close()
             with suppress(OSError):
@@ -136,6 +138,11 @@ class RecordingWriter:
     def seconds(self) -> float:
         """Return the time from the first frame to the last."""
         return self._last - self._first if self._first is not None else 0.0
+
+    @property
+    def troubles(self) -> dict[str, int]:
+        """Return how often each kind of trouble was."""
+        return dict(self._troubles)
 
     def add(self, frame: Frame) -> None:
         """Append a frame.
@@ -197,8 +204,9 @@ class RecordingWriter:
             return
         self._body.close()
         part = self._body.path
-        if self._first is None:
-            self._unlink(part)
+        if not self.frames:
+            if not self._replaces:
+                self._unlink(part)
         elif not self._parquet:
             self._write_notes(complete=True)
         else:
