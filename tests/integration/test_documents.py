@@ -31,6 +31,7 @@ SESSIONS = {  # pages that are run one after the other in one folder
     "README": [ROOT / "README.md"],
     "tutorial": [DOCS / "tutorial.md"],
     "cache": [DOCS / "reference" / "cache.md"],
+    "recordings": [DOCS / "reference" / "recordings.md"],
     "settings": [DOCS / "reference" / "settings.md"],
     "monitoring": [DOCS / "operations" / "monitoring.md"],
     "install": [DOCS / "operations" / "install.md"],

@@ -58,13 +58,13 @@ def test_a_channel_that_comes_later(tmp_path):
 
 
 def test_a_board_by_the_settings_and_its_troubles(tmp_path, monkeypatch):
-    rows = [{"CO": 1.0, "VOC": 2.0}, "broken\r\n", {"CO": 3.0}, "broken\r\n"]
+    rows = [{"CO": 1.0, "VOC": 2.0}, "CO=1x\r\n", {"CO": 3.0}, "CO=1x\r\n"]
     with Board(tmp_path / "board").sending(rows) as board:
         monkeypatch.setenv("SENSOR_PORT", str(board.link))
         result = run("--format", "csv", "--count", 3)
     assert result.exit_code == 0
     assert result.stdout.startswith("time,CO") and len(result.stdout.splitlines()) == 4
-    assert "garbled: 'broken', expected" in result.stderr
+    assert "garbled: " in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

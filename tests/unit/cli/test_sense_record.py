@@ -61,10 +61,15 @@ def test_a_recording_is_read_again(tmp_path, name):
 
 
 def test_a_csv_becomes_parquet(tmp_path):
-    assert run("a.csv", "simulated:3", "--seconds", 20).exit_code == 0
-    result = run("b.parquet", "replay:a.csv")
+    assert run("a.csv", "simulated:3", "--seconds", 20, "--note", "substance=air").exit_code == 0
+    result = run("b.parquet", "replay:a.csv", "--note", "who=me")
     assert result.exit_code == 0 and "21 frames" in result.stderr
-    np.testing.assert_array_equal(read_recording("b.parquet").values, read_recording("a.csv").values)
+    first, again = read_recording("a.csv"), read_recording("b.parquet")
+    np.testing.assert_array_equal(again.values, first.values)
+    # A made-up recording stays one, whoever plays it.
+    assert again.notes == {**first.notes, "who": "me", "file": "b.parquet"}
+    assert run("c.csv", "replay:b.parquet").exit_code == 0
+    assert (tmp_path / "c.csv").read_text() == (tmp_path / "a.csv").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

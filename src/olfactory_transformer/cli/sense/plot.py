@@ -94,7 +94,9 @@ def text_of(
         drawn = sparkline(recording.values[:, place], max(room, _NARROWEST), ascii_only=ascii_only)
         lines.append(f"  {label:<{longest}}  {drawn}  {fact}")
     notes = [
-        f"{key} {text}" for key, text in recording.notes.items() if key in ("substance", "source", "cut")
+        f"{key} {text}"
+        for key, text in recording.notes.items()
+        if text and key in ("substance", "source", "cut")
     ]
     if recording.notes.get("simulated") == "true":
         notes.insert(0, "simulated")

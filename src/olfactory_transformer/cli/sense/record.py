@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from olfactory_transformer.cli.sense.screen import Screen
     from olfactory_transformer.sensors.files import RecordingWriter
     from olfactory_transformer.sensors.frame import Frame
+    from olfactory_transformer.sensors.recording import Recording
     from olfactory_transformer.sensors.sources.contract import Trouble
 
 
@@ -47,13 +48,18 @@ def record(
     """
     from olfactory_transformer.cli.sense.listening import heard_of, until_told
     from olfactory_transformer.cli.sense.screen import Screen
-    from olfactory_transformer.sensors.files import RecordingWriter
+    from olfactory_transformer.sensors.files import RESERVED, RecordingWriter
     from olfactory_transformer.sensors.frame import Frame
 
     if speed is None:
         speed = 1.0 if sys.stderr.isatty() else 0.0
+    replayed = _replayed(source, config)
     notes = {**_board(source, config), **_notes(note or [])}
+    if replayed is not None:
+        notes = {name: text for name, text in replayed.notes.items() if name not in RESERVED} | notes
     writer = RecordingWriter(out, notes, overwrite=overwrite)
+    if replayed is not None:
+        writer.restore(replayed)
     try:
         with writer, until_told() as told, Screen(sys.stderr, str(out)) as screen:
             for came in heard_of(source, config, seconds, baudrate=baudrate, speed=speed, stop=told):
@@ -95,6 +101,19 @@ def _notes(texts: list[str]) -> dict[str, str]:
             raise typer.BadParameter(f"got {text!a}, expected NAME=TEXT", param_hint="--note")
         notes[name] = value
     return notes
+
+
+def _replayed(source: str | None, config: Path | None) -> Recording | None:
+    """Return the recording that is to be played again, so that its notes go with it."""
+    from olfactory_transformer.core.errors import RecordingError
+    from olfactory_transformer.sensors.files import read_recording
+    from olfactory_transformer.settings import load_settings
+
+    kind, _, path = (source or load_settings(olfactory_config=config).sensor_port or "").partition(":")
+    try:
+        return read_recording(path) if kind == "replay" else None
+    except (OSError, RecordingError):
+        return None  # the source says why
 
 
 def _board(source: str | None, config: Path | None) -> dict[str, str]:

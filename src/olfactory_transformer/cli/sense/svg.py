@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from olfactory_transformer.core.render import printable
 from olfactory_transformer.sensors.recording import Recording
 
-_WIDTH, _LEFT, _PANEL, _GAP = 640, 130, 80, 14
+_WIDTH, _LEFT, _PANEL, _GAP = 640, 170, 80, 14
 _LINE = "#1f77b4"
 _BREAK = 10.0  # times the usual step: over a longer one no line is drawn
 _TICKS = 6
@@ -28,7 +28,7 @@ def recording_svg(recording: Recording, title: str) -> str:
     --------
     >>> from olfactory_transformer.sensors.channels import channel
     >>> made = Recording((channel("CO"),), np.arange(3.0), np.float32([[1], [2], [4]]))
-    >>> '<polyline points="130.0,108.0 450.0,81.3 770.0,28.0"' in recording_svg(made, "a.csv")
+    >>> '<polyline points="170.0,108.0 490.0,81.3 810.0,28.0"' in recording_svg(made, "a.csv")
     True
     """
     times = recording.times - recording.times[0]

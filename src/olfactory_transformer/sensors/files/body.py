@@ -74,10 +74,7 @@ class Body:
                 self._append(self._header(names))
             self.names = names
         cells = [f"{round(t, 6):.15g}", *([iso(moment) if is_dated(moment) else ""] if self.dated else [])]
-        cells += [
-            "" if (value := values.get(name)) is None or value != value else f"{value:.9g}"
-            for name in self.names
-        ]
+        cells += [_cell(values.get(name, np.nan)) for name in self.names]
         self._append(",".join(cells) + "\n")
         self.rows += 1
         return bool(new)
@@ -135,6 +132,19 @@ class Body:
             raise OSError(error.errno, error.strerror, str(self.path)) from None
         os.close(self._fd)
         self._fd, self._size = fd, size
+
+
+def _cell(value: float) -> str:
+    """Return a value as a cell; one that came from 32 bits as it was before it had 64.
+
+    >>> _cell(25.53), _cell(float(np.float32(25.53))), _cell(830.0), _cell(np.nan)
+    ('25.53', '25.53', '830', '')
+    """
+    if value != value:
+        return ""
+    text = f"{value:.9g}"
+    short = np.float32(value)
+    return min(text, str(short), key=len) if short == value else text
 
 
 def blocks(path: Path) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64] | None, NDArray[np.float32]]]:

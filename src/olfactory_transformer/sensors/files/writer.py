@@ -100,7 +100,8 @@ class RecordingWriter:
         self._untold = False
         self._notes: dict[str, Any] = {"software": f"olfactory-transformer {__version__}", **(notes or {})}
         self._first: float | None = None
-        self._last = self._shift = 0.0
+        self._last = self._shift = self._back = 0.0
+        self._restored: dict[str, Any] = {}
         self._safe = self._noted = time.monotonic()
         self._closed = False
         self._replaces = part.exists()
@@ -165,12 +166,13 @@ class RecordingWriter:
         if self._first is None:
             self._first = self._last = moment
             self._notes |= {"source": frame.source, "simulated": frame.source.startswith("simulated")}
+            self._notes |= self._restored
             if is_dated(moment):
                 self._notes["started"] = iso(moment)
         if moment < self._last:
-            self._shift += self._last - moment
-            moment = self._last
-            self._notes["clock"] = f"set back by {self._shift:.3f} s; the times go on from before"
+            back = self._last - moment
+            self._shift, self._back, moment = self._shift + back, self._back + back, self._last
+            self._notes["clock"] = f"set back by {self._back:.3f} s; the times go on from before"
         new = self._body.add(moment - self._first, moment, frame.values)
         self._last = moment
         now = time.monotonic()
@@ -185,12 +187,19 @@ class RecordingWriter:
         self._troubles[trouble.kind] = self._troubles.get(trouble.kind, 0) + trouble.count
         self._untold = True
 
-    def restore(self, made: Mapping[str, str]) -> None:
-        """Take over what the notes of a recording say of troubles and of its clock."""
+    def restore(self, recording: Recording) -> None:
+        """Take over what another recording, whose frames are to follow, says of its making."""
+        made = recording.notes
         with suppress(KeyError, ValueError, AttributeError):
             self._troubles = {kind: int(count) for kind, count in json.loads(made["troubles"]).items()}
-        if "clock" in made:
-            self._notes["clock"] = made["clock"]
+        for name in ("source", "clock"):
+            if made.get(name):
+                self._restored[name] = made[name]
+        if made.get("simulated") == "true":
+            self._restored["simulated"] = True
+        if len(recording.times) and not is_dated(recording.times[0]):
+            with suppress(KeyError, ValueError):
+                self._shift = datetime.fromisoformat(made["started"]).timestamp() - float(recording.times[0])
 
     def close(self) -> None:
         """End the recording; may be called twice. Without a frame there is no file.
@@ -253,15 +262,8 @@ class RecordingWriter:
 
 def write_recording(path: str | Path, recording: Recording, *, overwrite: bool = False) -> None:
     """Write a recording that is there already, with what it says of its making; see `RecordingWriter`."""
-    made = {name: text for name, text in recording.notes.items() if name in RESERVED}
-    notes = {name: text for name, text in recording.notes.items() if name not in made}
-    start = 0.0
-    if len(recording.times) and not is_dated(recording.times[0]):
-        with suppress(KeyError, ValueError):
-            start = datetime.fromisoformat(made["started"]).timestamp() - float(recording.times[0])
+    notes = {name: text for name, text in recording.notes.items() if name not in RESERVED}
     with RecordingWriter(path, notes, overwrite=overwrite) as writer:
-        writer.restore(made)
+        writer.restore(recording)
         for moment, row in zip(recording.times.tolist(), recording.values, strict=True):
-            # By its text, or 25.53 of 32 bits would be 25.5300007.
-            values = {name: float(str(value)) for name, value in zip(recording.names, row, strict=True)}
-            writer.add(Frame(start + moment, values, made.get("source", "")))
+            writer.add(Frame(moment, dict(zip(recording.names, map(float, row), strict=True))))
