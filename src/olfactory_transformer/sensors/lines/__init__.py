@@ -1,5 +1,9 @@
-"""What boards write, a line a frame: see `reader`."""
+"""What boards write, a line a frame.
 
-from olfactory_transformer.sensors.lines.reader import BrokenLine, LineReader, Said
+bytes ─▶ text (checksum, limits) ─▶ reader (which format) ─▶ fields (time, number, channels) ─▶ Said
+"""
 
-__all__ = ["BrokenLine", "LineReader", "Said"]
+from olfactory_transformer.sensors.lines.reader import FORMATS, LineFormat, LineReader
+from olfactory_transformer.sensors.lines.said import BrokenLine, Said
+
+__all__ = ["FORMATS", "BrokenLine", "LineFormat", "LineReader", "Said"]

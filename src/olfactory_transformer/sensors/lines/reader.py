@@ -2,192 +2,120 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
-from dataclasses import dataclass
-from functools import reduce
+from collections import deque
+from typing import Literal, get_args
 
 from olfactory_transformer.core.errors import shown
-from olfactory_transformer.sensors.numbers import clean, is_time, number, seconds
+from olfactory_transformer.sensors.channels import Channel, channel
+from olfactory_transformer.sensors.lines.cells import Cells
+from olfactory_transformer.sensors.lines.fields import Field, said_of
+from olfactory_transformer.sensors.lines.named import fields_of_json, fields_of_pairs, looks_like_pairs
+from olfactory_transformer.sensors.lines.said import BrokenLine, Said
+from olfactory_transformer.sensors.lines.text import is_boot, is_prose, text_of
 
-LONGEST = 4096  # bytes of a line
-MOST_CHANNELS = 200
-_CHECKSUM = re.compile(rb"^\$?(.*)\*([0-9A-Fa-f]{2})$", re.S)
-_PAIR = re.compile(r"^([A-Za-z_][\w./%-]*)\s*[=:]\s*(\S*)$")
-_NAME = re.compile(r"^[A-Za-z_][\w .\[\]()/%-]*$")
-_UNIT = re.compile(r"\s*[\[(][^\])]*[\])]$")
-_NUMBERING = frozenset({"seq", "sequence", "n", "frame"})
-
-
-class BrokenLine(ValueError):
-    """A line that is no frame; the message says what was got."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a line says.
-
-    Parameters
-    ----------
-    values : dict of str to float
-        By channel; NaN where there was no number. Empty: a header, a comment, or what a board says when it starts.
-    device_time : float or None
-        Seconds by the board's clock.
-    number : int or None
-        The board's own number of the frame.
-    header : bool
-        It names the columns.
-    """
-
-    values: dict[str, float]
-    device_time: float | None = None
-    number: int | None = None
-    header: bool = False
+LineFormat = Literal["auto", "csv", "pairs", "json"]
+FORMATS: tuple[LineFormat, ...] = get_args(LineFormat)
+_CHANNELS_EVER = 400  # of one board; more are damaged names
 
 
 class LineReader:
     r"""Reads lines of one board, and remembers its header.
 
-    A line may end in `*` and the XOR of the bytes before it in hexadecimal, as in NMEA 0183; it is then checked.
+    A line may end in `*` and the XOR of the bytes before it in hexadecimal, as in NMEA 0183; it is then checked, and
+    frames without one are refused from then on, as they were cut.
 
     Parameters
     ----------
     names : tuple of str
         Of a CSV board's columns, if it sends no header; without, they are `c1`, `c2`...
+    line_format : str
+        One of `FORMATS`; `auto` tells each line by itself.
 
     Examples
     --------
     >>> reader = LineReader()
     >>> reader.read(b"NO2,CO\r\n").header, reader.read(b"216,830\r\n").values
     (True, {'NO2': 216.0, 'CO': 830.0})
-    >>> reader.read(b"seq=7 NO2=216 CO=\n")
-    Said(values={'NO2': 216.0, 'CO': nan}, device_time=None, number=7, header=False)
+    >>> said = reader.read(b"seq=7 NO2=216 CO=\n")
+    >>> said.values, said.number
+    ({'NO2': 216.0, 'CO': nan}, 7)
     """
 
-    def __init__(self, names: tuple[str, ...] = ()) -> None:
-        self._names = names
-        self._given = bool(names)
-        self._begun = False
+    def __init__(self, names: tuple[str, ...] = (), line_format: LineFormat = "auto") -> None:
+        if line_format not in FORMATS:
+            raise ValueError(f"the line format {shown(line_format)}, expected one of {', '.join(FORMATS)}")
+        self._format = line_format
+        self._cells = Cells(names)
+        self._begun = self._checked = False
+        self._units: dict[str, str] = {}  # by channel
+        self.words: dict[str, str] = {}
+        """What the board said besides numbers, as its `device` or `firmware`."""
+        self.messages: deque[str] = deque(maxlen=50)
+        """Comments and words for people, the latest last."""
 
-    def read(self, line: bytes) -> Said:
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Return the channels that came so far, with the units that the board stated."""
+        return tuple(channel(name, unit) for name, unit in self._units.items())
+
+    def read(self, line: bytes, *, whole: bool = True) -> Said:
         """Read one line, without or with its end.
+
+        Parameters
+        ----------
+        line : bytes
+        whole : bool
+            Whether it is sure that its beginning is not missing. If not, it is taken only if it shows that.
 
         Raises
         ------
         BrokenLine
             It cannot be read; whatever bytes it has.
         """
-        text = self._text(line)
-        if not text or text.startswith("#"):
+        text, checked = text_of(line)
+        if not text:
             return Said({})
-        if text.startswith("{"):
-            said = self._of_json(text)
-        elif "=" in text or (":" in text and self._pairs(text) is not None):
-            said = self._of_pairs(text)
-        else:
-            said = self._of_cells(text)
-        self._begun = self._begun or bool(said.values)
+        if text.startswith(("#", "//")):
+            return self._comment(text.lstrip("#/ \t"))
+        try:
+            said = self._said(text, whole or checked)
+        except BrokenLine:
+            if not (boot := is_boot(text)) and not (whole and is_prose(text)):
+                raise
+            self.messages.append(shown(text, 200))
+            return Said({}, starts=boot and self._begun)
+        if said.values:
+            if self._checked and not checked:
+                raise BrokenLine(f"no checksum, expected one as before, in {shown(text)}")
+            self._begun, self._checked = True, self._checked or checked
         return said
 
-    def _text(self, line: bytes) -> str:
-        line = line.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n ")  # a tab at the end is an empty cell
-        if len(line) > LONGEST:
-            raise BrokenLine(f"a line of {len(line)} bytes, expected at most {LONGEST}")
-        if found := _CHECKSUM.match(line):
-            line, stated = found[1], int(found[2], 16)
-            if (got := reduce(lambda a, b: a ^ b, line, 0)) != stated:
-                raise BrokenLine(f"a checksum of {got:02X}, expected {stated:02X} as it says")
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError:
-            raise BrokenLine(f"bytes that are no text, {line[:40]!r}") from None
-        if any(ord(each) < 32 and each != "\t" for each in text):
-            raise BrokenLine(f"control characters in {shown(text)}")
-        return text
+    def _said(self, text: str, whole: bool) -> Said:
+        if (text.startswith("{") and self._format == "auto") or self._format == "json":
+            if not text.startswith("{"):
+                raise BrokenLine(f"{shown(text)}, expected a JSON object")
+            return self._frame(fields_of_json(text, self._units), text)
+        if self._format == "pairs" or (self._format == "auto" and looks_like_pairs(text)):
+            fields = fields_of_pairs
+        elif self._cells.header(text, whole=whole):
+            return Said({}, header=True, starts=self._begun)
+        else:
+            fields = self._cells.fields
+        if not whole:
+            raise BrokenLine("the first line after connecting, which may lack its beginning")
+        return self._frame(fields(text), text)
 
-    def _of_json(self, text: str) -> Said:
-        try:
-            given = json.loads(text)
-        except (ValueError, RecursionError):
-            raise BrokenLine(f"broken JSON, {shown(text)}") from None
-        if isinstance(given.get("values"), dict):
-            given = {**given.pop("values"), **given}
-        fields = {}
-        for name, value in given.items():
-            if value is None:
-                fields[name] = ""
-            elif isinstance(value, int | float) and not isinstance(value, bool):
-                fields[name] = repr(value)
-            elif is_time(name) and isinstance(value, str):
-                fields[name] = value
-            elif not isinstance(value, str):
-                raise BrokenLine(f"{shown(name)} is {type(value).__name__}, expected a number")
-        return self._said(fields, text)
+    def _frame(self, fields: dict[Field, str], text: str) -> Said:
+        said = said_of(fields, text, self.words)
+        units = {field.name: field.unit for field in fields if field.role == "channel"}
+        new = units.keys() - self._units.keys()
+        if len(self._units) + len(new) > _CHANNELS_EVER:
+            raise BrokenLine(f"more than {_CHANNELS_EVER} different channels, such as {shown(min(new))}")
+        self._units |= {name: unit for name, unit in units.items() if name in new}
+        return said
 
-    def _pairs(self, text: str) -> dict[str, str] | None:
-        joined = re.sub(r"\s*([=:])[ \t]*(?=[^\s,;])", r"\1", text)
-        found = [_PAIR.match(part) for part in re.split(r"[,;\s]+", joined) if part]
-        return {each[1]: each[2] for each in found if each} if found and all(found) else None
-
-    def _of_pairs(self, text: str) -> Said:
-        if (pairs := self._pairs(text)) is None:
-            raise BrokenLine(f"{shown(text)}, expected name=value pairs")
-        return self._said(pairs, text)
-
-    def _of_cells(self, text: str) -> Said:
-        delimiter = max((",", ";", "\t"), key=text.count)
-        cells = [cell.strip() for cell in (text.split(delimiter) if delimiter in text else text.split())]
-        if (
-            len(cells) > 1
-            and delimiter in text
-            and all(_NAME.match(cell) for cell in cells)
-            and not _numbers(cells)
-        ):
-            if len(set(cells)) < len(cells):
-                raise BrokenLine(f"a header with a name twice, {shown(text)}")
-            if not self._given:
-                self._names = tuple(_UNIT.sub("", cell) for cell in cells)
-            return Said({}, header=True)
-        if not _numbers(cells):
-            if not self._begun:
-                return Said({})  # a greeting
-            raise BrokenLine(f"{shown(text)}, expected numbers")
-        names = self._names or tuple(f"c{place}" for place in range(1, len(cells) + 1))
-        if len(names) != len(cells):
-            raise BrokenLine(f"{len(cells)} values, expected {len(names)}")
-        self._names = names
-        return self._said(dict(zip(names, cells, strict=True)), text)
-
-    def _said(self, fields: dict[str, str], text: str) -> Said:
-        if len(fields) > MOST_CHANNELS:
-            raise BrokenLine(f"{len(fields)} channels, expected at most {MOST_CHANNELS}")
-        values, device_time, counted = {}, None, None
-        try:
-            for name, cell in fields.items():
-                if is_time(name):
-                    device_time = seconds(cell, name) if cell.strip() else None
-                elif name.lower() in _NUMBERING:
-                    counted = _whole(number(cell))
-                else:
-                    values[name] = clean(number(cell))
-        except (ValueError, OverflowError) as error:
-            raise BrokenLine(f"{error}, in {shown(text)}") from None
-        if not values:
-            raise BrokenLine(f"no channel in {shown(text)}")
-        return Said(values, device_time, counted)
-
-
-def _whole(value: float) -> int | None:
-    return None if math.isnan(value) else int(value)
-
-
-def _numbers(cells: list[str]) -> bool:
-    """Say whether every cell is a number or stands for none, and at least one is a number."""
-    some = False
-    for cell in cells:
-        try:
-            some = not math.isnan(number(cell)) or some
-        except ValueError:
-            return False
-    return some
+    def _comment(self, text: str) -> Said:
+        self.messages.append(shown(text, 200))
+        if self._format in ("auto", "csv") and text and self._cells.header(text, comment=True):
+            return Said({}, header=True, starts=self._begun)
+        return Said({})

@@ -6,12 +6,14 @@ import time
 from collections import deque
 from typing import Literal, Self
 
+from olfactory_transformer.core.errors import SourceError
+from olfactory_transformer.sensors.channels import Channel
 from olfactory_transformer.sensors.frame import Frame
-from olfactory_transformer.sensors.lines import BrokenLine, LineReader
+from olfactory_transformer.sensors.lines import BrokenLine, LineFormat, LineReader
+from olfactory_transformer.sensors.sources.clock import ArrivalClock
+from olfactory_transformer.sensors.sources.continuity import Continuity
 from olfactory_transformer.sensors.sources.contract import Trouble, TroubleKind
 
-_JUMP = 5.0  # seconds by which a board's clock may be off ours from one frame to the next
-_WALL_JUMP = 2.0
 _DETAIL = 200
 
 
@@ -24,17 +26,27 @@ class LineSource:
         See `Source`.
     names : tuple of str
         Of the columns of CSV without a header.
+    line_format : str
+        One of `lines.FORMATS`.
     """
 
-    def __init__(self, name: str, kind: Literal["serial", "mqtt"], names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: Literal["serial", "mqtt"],
+        names: tuple[str, ...] = (),
+        line_format: LineFormat = "auto",
+    ) -> None:
         self.name = name
         self.kind: Literal["serial", "mqtt"] = kind
-        self._reader = LineReader(names)
+        try:
+            self._reader = LineReader(names, line_format)
+        except ValueError as error:
+            raise SourceError(f"got {error}") from None
         self._ready: deque[Frame | Trouble] = deque()
         self._sequence = 0
-        self._number: int | None = None
-        self._clock: tuple[float, float] | None = None  # the board's and ours, at the last frame
-        self._wall: float | None = None  # what our clock is ahead of the monotonic one
+        self._continuity = Continuity()
+        self._arrivals = ArrivalClock()
 
     def __enter__(self) -> Self:
         self.open()
@@ -51,49 +63,40 @@ class LineSource:
         """Let go."""
         raise NotImplementedError
 
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Return the channels that came so far, with the units that the board stated."""
+        return self._reader.channels
+
+    @property
+    def words(self) -> dict[str, str]:
+        """Return what the board said besides numbers, as its `device` or `firmware`."""
+        return dict(self._reader.words)
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Return the latest comments, and words for people, that the board sent."""
+        return tuple(self._reader.messages)
+
     def _trouble(self, kind: TroubleKind, detail: str, count: int = 1) -> None:
         printable = "".join(each if each.isprintable() else "?" for each in detail)[:_DETAIL]
         self._ready.append(Trouble(kind, printable, time.time(), self.name, count))
 
-    def _take(self, line: bytes, *, first: bool = False) -> None:
-        """Read a line; the first after a connection may lack its beginning, and is taken only if it is a header."""
+    def _take(self, line: bytes, *, whole: bool = True) -> None:
+        """Read a line; one that may lack its beginning is taken if it shows that it does not, as a JSON object does."""
         try:
-            said = self._reader.read(line)
+            said = self._reader.read(line, whole=whole)
         except BrokenLine as error:
-            self._trouble("partial" if first else "garbled", str(error))
+            self._trouble("garbled" if whole else "partial", str(error))
             return
+        if said.starts:
+            self._continuity.starts()
         if not said.values:
             return
-        if first:
-            self._trouble("partial", "the first line after connecting, which may lack its beginning")
-            return
-        now, monotonic = time.time(), time.monotonic()
-        ahead = now - monotonic
-        if self._wall is not None and abs(ahead - self._wall) > _WALL_JUMP:
-            self._trouble("clock-jump", f"this machine's clock moved by {ahead - self._wall:+.1f} s")
-        self._wall = ahead
-        restarted = self._watch_number(said.number)
-        self._watch_clock(said.device_time, monotonic, restarted)
+        now, jumped = self._arrivals.now()
+        if jumped:
+            self._trouble("clock-jump", f"this machine's clock moved by {jumped:+.1f} s, or it slept")
+        for each in self._continuity.check(said, time.monotonic()):
+            self._trouble(each.kind, each.detail, each.count)
         self._ready.append(Frame(now, said.values, self.name, self._sequence, said.device_time))
         self._sequence += 1
-
-    def _watch_number(self, number: int | None) -> bool:
-        last, self._number = self._number, number
-        if number is None or last is None or number == last + 1:
-            return False
-        if number > last:
-            missing = number - last - 1
-            self._trouble("lost", f"frames {last + 1} to {number - 1} never came", missing)
-            return False
-        self._trouble("restarted", f"frame {number} after {last}")
-        return True
-
-    def _watch_clock(self, device: float | None, monotonic: float, restarted: bool) -> None:
-        last, self._clock = self._clock, None if device is None else (device, monotonic)
-        if device is None or last is None or restarted:
-            return
-        off = (device - last[0]) - (monotonic - last[1])
-        if device < last[0] - 1.0 and device < 60.0:  # it counts from its start
-            self._trouble("restarted", f"its clock is at {device:g} s after {last[0]:g} s")
-        elif abs(off) > _JUMP:
-            self._trouble("clock-jump", f"its clock moved by {off:+.1f} s against ours")
