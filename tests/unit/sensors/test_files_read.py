@@ -186,7 +186,12 @@ def test_a_file_that_may_not_be_read(tmp_path):
         ('CO,"V\nOC"\n1,2\n', "the column 'V\\nOC'", None),
         ("C" * 200 + "\n1\n", f"the column '{'C' * 60}'...", None),
         (b"CO\n1\n\xff\n", "bytes that are not UTF-8, b'\\xff\\n'", 1),
-        ("CO\n1\n" + '"' + "9" * 200_000, "broken CSV, field larger than field limit (131072)", 1),
+        ("CO\n1\n" + "9" * 200_000, "a line without an end", None),
+        (
+            b"CO\r1\r2\r",
+            "broken CSV, new-line character seen in unquoted field",
+            0,
+        ),
     ],
 )
 def test_what_is_refused_and_where(text, got, row):
@@ -212,7 +217,7 @@ def test_a_quotation_mark_without_its_fellow_is_not_taken_for_a_cut():
         (Limits(rows=2), "CO\n1\n2\n3\n"),
         (Limits(columns=1), "CO,VOC\n1,2\n"),
         (Limits(size=10), "CO\n1\n2\n3\n4\n5\n"),
-        (Limits(size=10), "CO" * 10),
+        (Limits(size=10), "CO" * 10 + "\n"),
     ],
 )
 def test_limits(limits, text):

@@ -14,6 +14,7 @@ from olfactory_transformer.sensors.recording import Recording
 
 CUT = "the last line, which was not whole"
 _AT_ONCE = 4096  # rows between which cells become numbers, so that no file's cells are all in memory
+_LONGEST = 1 << 17  # bytes of a line
 _EXPECTED = "a header with the names of the channels"
 
 
@@ -75,7 +76,8 @@ def read(file: BinaryIO, limits: Limits, *, unfinished: bool = False) -> Iterato
         limits.check_rows(rows)
         _take(columns, pending, rows)
     except csv.Error as error:
-        raise RecordingError(f"broken CSV, {error}", "cells parted by commas", rows) from None
+        what = str(error).partition(" - ")[0]  # the rest is for programmers
+        raise RecordingError(f"broken CSV, {what}", "cells parted by commas", rows) from None
     except UnicodeDecodeError as error:
         raise RecordingError(
             f"bytes that are not UTF-8, {error.object[error.start :][:4]!r}", "UTF-8", rows
@@ -97,9 +99,11 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._file.readline(self._limits.size + 1)
+        line = self._file.readline(_LONGEST + 1)
         if not line:
             raise StopIteration
+        if len(line) > _LONGEST:
+            raise RecordingError("a line without an end", f"at most {_LONGEST} bytes")
         text = line.decode("utf-8" if self._size else "utf-8-sig")
         self._size += len(line)
         self._limits.check_size(self._size)
