@@ -151,6 +151,23 @@ def test_step_by_step_with_nobody_there(store, tmp_path):
     assert again.exit_code == 0 and len(store.list("desk")) == 2
 
 
+def test_the_settings_name_their_own_board(store, tmp_path, monkeypatch):
+    write(tmp_path / "board.csv", seconds=100)
+    write(tmp_path / "other.csv", seconds=100)
+    monkeypatch.setenv("SENSOR_PORT", "replay:board.csv")
+    monkeypatch.setenv("SENSOR_ID", "bench-1")
+    for source in ([], ["replay:board.csv"], ["replay:other.csv"]):
+        assert run("calibrate", *source, "--seconds", 60, "--yes").exit_code == 0
+    assert [each.sensor_id for each in store.list()] == ["replay:other.csv", "bench-1", "bench-1"]
+
+
+def test_a_made_up_board_is_called_one(store):
+    result = run("calibrate", "simulated", "--sensor", "desk", "--seconds", 60, "--yes")
+    assert result.exit_code == 0 and result.stdout.startswith("desk (simulated): 60 s of clean air")
+    assert Calibration.from_dict(store.current("desk").content).notes["simulated"] == "true"
+    assert "desk (simulated)" in run("calibration", "show", "desk").stdout
+
+
 def test_a_board_that_does_not_settle_ends_with_the_reason(store, tmp_path):
     write(tmp_path / "board.csv", seconds=3000, warming=6.0)
     result = run("calibrate", "replay:board.csv", "--seconds", 60, "--patience", 10, "--yes")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olfactory_transformer.cli.options import ConfigOption, Form, FormOption
+from olfactory_transformer.cli.sense.listening import BaudrateOption, SourceArgument
 
 if TYPE_CHECKING:
     from olfactory_transformer.sensors.calibration.value import Calibration
@@ -35,13 +36,7 @@ ScaleOption = Annotated[
 
 
 def calibrate(
-    source: Annotated[
-        str | None,
-        typer.Argument(
-            help="The board: a serial port, mqtt://HOST/TOPIC or another source of frames.",
-            show_default="$SENSOR_PORT",
-        ),
-    ] = None,
+    source: SourceArgument = None,
     sensor: SensorOption = None,
     baseline: Annotated[
         Path | None,
@@ -79,6 +74,7 @@ def calibrate(
         bool | None,
         typer.Option("--resume/--restart", help="Go on with an unfinished calibration, or begin anew."),
     ] = None,
+    baudrate: BaudrateOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: clean air only, and save.")] = False,
     form: FormOption = Form.TEXT,
     config: ConfigOption = None,
@@ -102,7 +98,7 @@ def calibrate(
 
         if reference or other_air:
             raise typer.BadParameter("--reference and --other-air take recordings, and need --baseline")
-        board, name = _board(source, sensor, config)
+        board, name = _board(source, sensor, baudrate, config)
         walk = walk_through(board, name, Asking(seconds, 60 * patience, scales, days, folder, resume, yes))
         made = walk.calibration()
     if form is Form.TEXT:
@@ -180,19 +176,19 @@ def _from_files(
     )
 
 
-def _board(text: str | None, sensor: str | None, config: Path | None) -> tuple[Source, str]:
+def _board(
+    text: str | None, sensor: str | None, baudrate: int | None, config: Path | None
+) -> tuple[Source, str]:
     """Return the board, and what it is called."""
+    from olfactory_transformer.cli.sense.listening import source_named
     from olfactory_transformer.sensors.identity import check_sensor_id, sensor_id_of
-    from olfactory_transformer.sensors.sources import source_of
     from olfactory_transformer.settings import load_settings
 
     settings = load_settings(olfactory_config=config)
     # What the settings call the board is meant for the one that they name, and no other.
-    if text is None:
-        text, sensor = settings.sensor_port, sensor or settings.sensor_id
-    if text is None:
-        raise typer.BadParameter("got no SOURCE and no SENSOR_PORT, expected one of them, or --baseline")
-    source = source_of(text, baudrate=settings.sensor_baudrate, timeout=settings.sensor_timeout, speed=0)
+    if text in (None, settings.sensor_port):
+        sensor = sensor or settings.sensor_id
+    source = source_named(text, config, baudrate=baudrate)
     return source, check_sensor_id(sensor) if sensor else sensor_id_of(source)
 
 

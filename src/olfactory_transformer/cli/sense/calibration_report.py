@@ -16,7 +16,8 @@ _ROUGH = 0.1  # decades of Rs/R0 by which a curve may miss its own points withou
 
 def print_calibration(made: Calibration) -> None:
     """Print what was measured: the channels, then the curves, then what falls short."""
-    print(f"{made.sensor_id}: {made.seconds:.0f} s of clean air{_room(made)}")
+    simulated = " (simulated)" if made.notes.get("simulated") == "true" else ""
+    print(f"{made.sensor_id}{simulated}: {made.seconds:.0f} s of clean air{_room(made)}")
     print_table(
         ("CHANNEL", "R0", "UNIT", "NOISE", "PER DEGC", "PER %RH"),
         [

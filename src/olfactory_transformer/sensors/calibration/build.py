@@ -31,6 +31,9 @@ REFERENCE_TOLERANCE = 0.05
 """Decades (12 %) by which a level may still move in the second half of a reference compound's recording."""
 SINCE_1970 = 1e8
 """Seconds; a time below is one from the start of a recording."""
+_LAST = 253_402_300_000.0  # in the year 9999
+_KEPT = ("source", "simulated", "device", "firmware")
+"""Notes of a recording of clean air that go with the calibration."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +86,7 @@ def calibrate(
     tolerance : float
         Decades that a level in clean air may move.
     notes : mapping of str to str, or None
+        Besides those of the recording that say which board it is of, and whether that is a made-up one.
 
     Raises
     ------
@@ -121,7 +125,7 @@ def calibrate(
         baseline.room_noise,
         baseline.left_out,
         None,
-        dict(notes or {}),
+        {name: clean_air.notes[name][:1000] for name in _KEPT if name in clean_air.notes} | dict(notes or {}),
     )
     return Calibration.from_dict(content.as_dict())  # checked once more, as it will be when it is read
 
@@ -244,4 +248,10 @@ def _shift(compensation: Compensation | None, then: Mapping[Any, float], now: Ma
 
 def _moment_of(recording: Recording) -> datetime:
     last = float(recording.times[-1]) if len(recording.times) else 0.0
-    return datetime.fromtimestamp(last, UTC) if last > SINCE_1970 else datetime.now(UTC)
+    if last <= SINCE_1970:
+        try:  # as recordings on disk say it
+            last += datetime.fromisoformat(recording.notes["started"]).timestamp()
+        except (KeyError, ValueError):
+            return datetime.now(UTC)
+    # A recording from the future, of a clock that is wrong, must not make a calibration that lasts longer.
+    return min(datetime.fromtimestamp(min(last, _LAST), UTC), datetime.now(UTC))

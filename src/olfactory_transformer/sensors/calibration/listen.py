@@ -72,6 +72,7 @@ def listen(
         As `judge`, when the patience or the source has ended; or no frame came at all. After a gap (unplugged,
         restarted, a clock that jumps) the window begins anew: a sensor whose heater was off has to settle again.
     """
+    notes = {"source": source.name, "simulated": str(source.kind == "simulated").lower()}
     frames: deque[Frame] = deque(maxlen=_MOST)
     began, heard, why, looked = time.monotonic(), 0.0, "", 0.0
     while True:
@@ -94,7 +95,7 @@ def listen(
                 frames.popleft()
             show(Progress(came, min(_span(frames), seconds), seconds, why))
             if _span(frames) >= seconds and heard - looked >= (_AGAIN if why else 0):
-                looked, window = heard, Recording.of(frames)
+                looked, window = heard, Recording.of(frames, notes)
                 try:
                     judge(window)
                     return window

@@ -36,6 +36,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Name, unit and kind of each column, which a CSV does not say.
     compound, ppm : str, float
         Of a reference.
+    notes : dict of str to str
+        The recording's.
     """
 
     kind: StepKind
@@ -43,6 +45,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: tuple[tuple[str, str, Kind], ...]
     compound: str = ""
     ppm: float = 0.0
+    notes: dict[str, str] = {}
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +115,7 @@ class Walk:
         )
         _write_csv(self.folder / file, recording)
         channels = tuple((each.name, each.unit, each.kind) for each in recording.channels)
-        steps = (*self.state.steps, Step(kind, file, channels, compound, ppm))
+        steps = (*self.state.steps, Step(kind, file, channels, compound, ppm, dict(recording.notes)))
         self._replace(steps=steps)
 
     def recordings(self, kind: StepKind) -> list[tuple[Step, Recording]]:
@@ -191,7 +194,7 @@ class Walk:
                 f"{path}: {why}, expected the step's recording; --restart begins anew"
             ) from None
         channels = tuple(Channel(*each) for each in step.channels)
-        return Recording(channels, numbers[:, 0], numbers[:, 1:].astype(np.float32))
+        return Recording(channels, numbers[:, 0], numbers[:, 1:].astype(np.float32), step.notes)
 
 
 def _write_csv(path: Path, recording: Recording) -> None:

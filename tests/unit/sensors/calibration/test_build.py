@@ -87,6 +87,30 @@ def test_when_it_was_made(board):
     assert calibrate("x", board.record(start=1.7e9)).made == datetime.fromtimestamp(1.7e9 + 179, UTC)
     before = datetime.now(UTC)
     assert calibrate("x", board.record(start=0)).made >= before
+    assert calibrate("x", board.record(start=4e9)).made <= datetime.now(UTC)  # by a clock that is wrong
+
+
+def test_when_it_was_made_by_a_file_s_notes(board):
+    air = board.record(start=0)
+    for started, made in (
+        ("2026-05-01T12:00:00Z", datetime(2026, 5, 1, 12, 2, 59, tzinfo=UTC)),
+        ("noon", None),
+    ):
+        noted = Recording(air.channels, air.times, air.values, {"started": started})
+        found = calibrate("x", noted).made
+        assert found == made if made else (datetime.now(UTC) - found).total_seconds() < 60
+
+
+def test_a_made_up_board_stays_one(board):
+    air = board.record()
+    noted = Recording(
+        air.channels, air.times, air.values, {"simulated": "true", "source": "x", "substance": "tea"}
+    )
+    assert calibrate("x", noted, notes={"place": "lab"}).notes == {
+        "simulated": "true",
+        "source": "x",
+        "place": "lab",
+    }
 
 
 def test_a_board_that_did_not_drift(board, scales):

@@ -1,6 +1,8 @@
 """The reference page says what the code does."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from olfactory_transformer.sensors.calibration import baseline, build, checks
@@ -25,3 +27,21 @@ def test_states_and_numbers_in_the_text():
     assert f"more than {percent(baseline.TOLERANCE)} between" in PAGE
     assert f"moved by {percent(build.DRIFT)} or more" in PAGE
     assert f"varied by {LEAST['temperature']:g} degC or {LEAST['humidity']:g} %" in PAGE
+
+
+def test_its_example():
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == re.findall(r"# → (.*)", code), done.stderr
+
+
+def test_its_commands_have_these_options():
+    from typer.testing import CliRunner
+
+    from olfactory_transformer.cli import app
+
+    said = re.findall(r"olfactory sense (calibrate|calibration check)\b([^\n`]*)", PAGE)
+    assert len(said) > 1
+    for command, rest in said:
+        shown = CliRunner().invoke(app, ["sense", *command.split(), "--help"], env={"COLUMNS": "200"}).output
+        assert set(re.findall(r"--[a-z-]+", rest)) <= set(re.findall(r"--[a-z-]+", shown))

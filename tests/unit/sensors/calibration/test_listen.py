@@ -1,4 +1,7 @@
+import time
+
 import pytest
+from pty_board import Board
 
 from olfactory_transformer.core.errors import CalibrationError, SourceEnded
 from olfactory_transformer.sensors.calibration.baseline import measure_baseline
@@ -6,6 +9,7 @@ from olfactory_transformer.sensors.calibration.listen import drain, listen
 from olfactory_transformer.sensors.frame import Frame
 from olfactory_transformer.sensors.recording import Recording
 from olfactory_transformer.sensors.sources.contract import Trouble
+from olfactory_transformer.sensors.sources.serial import SerialSource
 
 
 class Script:
@@ -120,3 +124,26 @@ def test_a_window_that_does_not_do_is_not_looked_at_all_the_time(board):
     with pytest.raises(CalibrationError):
         listen(Script(*frames(board.record(300, warming=2.0))), 90, judge, patience=1e4)
     assert 40 <= len(asked) <= 43  # every five of 210 seconds
+
+
+def test_a_real_board_that_is_unplugged_meanwhile(tmp_path):
+    """On a pseudo-terminal: what was heard before the gap does not count, nor what came while nobody listened."""
+    rows = [{"CO": 800.0 + n % 3} for n in range(3)]
+    seen = []
+    with Board(tmp_path / "board") as board, SerialSource(str(tmp_path / "board"), timeout=2) as source:
+        board.sending(rows, every=0.01)
+
+        def show(progress):
+            seen.append(progress)
+            if len(seen) == 30:
+                board.unplug()
+                board.plug()
+
+        heard = listen(source, 1.0, lambda window: None, patience=60, show=show)
+        assert heard.seconds >= 1.0 and heard.notes["simulated"] == "false"
+        gap = [n for n, each in enumerate(seen) if each.trouble and each.trouble.kind == "replugged"]
+        assert gap and heard.times[0] >= seen[gap[-1]].trouble.time - 0.1
+        time.sleep(0.5)
+        now = time.time()
+        drain(source)
+        assert listen(source, 0.2, lambda window: None, patience=60).times[0] >= now - 0.1

@@ -11,6 +11,8 @@ import pytest
 from olfactory_transformer.core.errors import CalibrationError
 from olfactory_transformer.sensors.calibration.build import Reference, calibrate
 from olfactory_transformer.sensors.calibration.walk import Walk
+from olfactory_transformer.sensors.files import read_recording
+from olfactory_transformer.sensors.recording import Recording
 
 
 @pytest.fixture
@@ -39,9 +41,10 @@ def test_resumed_it_makes_the_same_calibration(walk, board, scales):
 
 def test_recordings_come_back_exactly(walk, board, replaced):
     odd = replaced(board.record(), 'a "b", c', np.where(np.arange(180) % 2, np.nan, 0.1))
+    odd = Recording(odd.channels, odd.times, odd.values, {"source": "serial:x"})
     walk.add("clean-air", odd)
     ((_, found),) = Walk.resume(walk.folder).recordings("clean-air")
-    assert found.channels == odd.channels and (found.times == odd.times).all()
+    assert found.channels == odd.channels and found.notes == odd.notes and (found.times == odd.times).all()
     assert np.array_equal(found.values, odd.values, equal_nan=True)
 
 
@@ -157,3 +160,11 @@ def test_a_step_that_cannot_be_noted_is_not_done(walk, board):
     (walk.folder / "steps.json.part").rmdir()
     walk.add("clean-air", board.record())
     assert walk.calibration()
+
+
+def test_its_recordings_are_like_others(walk, board):
+    air = board.record()
+    walk.add("clean-air", air)
+    found = read_recording(walk.folder / "clean-air.csv")
+    assert found.channels == air.channels and np.array_equal(found.values, air.values)
+    assert calibrate("desk", found, scales=walk.state.scales, days=7).channels == walk.calibration().channels
