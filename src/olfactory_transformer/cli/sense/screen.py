@@ -91,9 +91,9 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
-        frames = list(self._frames)
+        frames, troubles = list(self._frames), list(self._troubles)  # another thread draws than fills them
         if not frames:
-            return Group(Text("waiting for the first frame"), *map(Text, self._troubles))
+            return Group(Text("waiting for the first frame"), *map(Text, troubles))
         last = frames[-1]
         table = Table("channel", "value", "least", "most", "lately")
         for name, value in last.values.items():
@@ -105,4 +105,4 @@ class Screen:
         rate = f", {(len(frames) - 1) / span:.3g} a second" if span > 0 else ""
         parts = [self._heading, last.source, f"{self._count} frames in {last.time - self._began:.0f} s{rate}"]
         title = Text(printable(": ".join(part for part in parts if part)))
-        return Group(title, table, *(Text(f"! {each}") for each in self._troubles))
+        return Group(title, table, *(Text(f"! {each}") for each in troubles))
