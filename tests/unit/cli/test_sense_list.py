@@ -4,7 +4,7 @@ import json
 import threading
 
 import pytest
-from pty_board import Board
+from board import Board
 from typer.testing import CliRunner
 
 from olfactory_transformer.cli import app

@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from pty_board import Board
+from board import Board
 from typer.testing import CliRunner
 
 from olfactory_transformer.cli import app

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from pty_board import Board, until
+from board import Board, until
 from typer.testing import CliRunner
 
 from olfactory_transformer.cli import app
