@@ -101,6 +101,18 @@ def postgres() -> Iterator[Service]:
 
 
 @contextmanager
+def mosquitto(options: str = "allow_anonymous true") -> Iterator[Service]:
+    """Start an MQTT broker; `options` are lines of its configuration, in which {folder} stands for its folder."""
+    port, folder = free_port(), Path(tempfile.mkdtemp(prefix="mosquitto-"))
+    user = ["user root"] if os.geteuid() == 0 else []  # else it could not read its folder
+    lines = [f"listener {port} 127.0.0.1", *user, options.replace("{folder}", str(folder))]
+    (folder / "conf").write_text("\n".join([*lines, ""]))
+    command = ["/usr/sbin/mosquitto", "-c", str(folder / "conf")]
+    with _running(Service(command, port, f"mqtt://127.0.0.1:{port}", folder)) as service:
+        yield service
+
+
+@contextmanager
 def prometheus(config: str) -> Iterator[Service]:
     """Start Prometheus with the text of a prometheus.yml."""
     port, folder = free_port(), Path(tempfile.mkdtemp(prefix="prometheus-"))

@@ -10,7 +10,7 @@ from olfactory_transformer.core.errors import SourceError
 from olfactory_transformer.sensors.channels import Channel
 from olfactory_transformer.sensors.frame import Frame
 from olfactory_transformer.sensors.lines import BrokenLine, LineFormat, LineReader
-from olfactory_transformer.sensors.sources.clock import ArrivalClock
+from olfactory_transformer.sensors.sources.clock import Arrival, ArrivalClock
 from olfactory_transformer.sensors.sources.continuity import Continuity
 from olfactory_transformer.sensors.sources.contract import Trouble, TroubleKind
 
@@ -47,6 +47,7 @@ class LineSource:
         self._sequence = 0
         self._continuity = Continuity()
         self._arrivals = ArrivalClock()
+        self._arrival: Arrival | None = None  # of the line before
 
     def __enter__(self) -> Self:
         self.open()
@@ -82,8 +83,12 @@ class LineSource:
         printable = "".join(each if each.isprintable() else "?" for each in detail)[:_DETAIL]
         self._ready.append(Trouble(kind, printable, time.time(), self.name, count))
 
-    def _take(self, line: bytes, *, whole: bool = True) -> None:
+    def _take(self, line: bytes, *, whole: bool = True, arrival: Arrival | None = None) -> None:
         """Read a line; one that may lack its beginning is taken if it shows that it does not, as a JSON object does."""
+        arrival = arrival or self._arrivals.now()
+        if arrival.jumped and arrival is not self._arrival:
+            self._trouble("clock-jump", f"this machine's clock moved by {arrival.jumped:+.1f} s, or it slept")
+        self._arrival = arrival
         try:
             said = self._reader.read(line, whole=whole)
         except BrokenLine as error:
@@ -93,10 +98,7 @@ class LineSource:
             self._continuity.starts()
         if not said.values:
             return
-        now, jumped = self._arrivals.now()
-        if jumped:
-            self._trouble("clock-jump", f"this machine's clock moved by {jumped:+.1f} s, or it slept")
-        for each in self._continuity.check(said, time.monotonic()):
+        for each in self._continuity.check(said, arrival.monotonic):
             self._trouble(each.kind, each.detail, each.count)
-        self._ready.append(Frame(now, said.values, self.name, self._sequence, said.device_time))
+        self._ready.append(Frame(arrival.time, said.values, self.name, self._sequence, said.device_time))
         self._sequence += 1

@@ -4,8 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 JUMP = 2.0  # seconds by which the machine's clock may be corrected between two looks without being told of
+
+
+class Arrival(NamedTuple):
+    """When something arrived.
+
+    Parameters
+    ----------
+    time : float
+        Seconds since 1970, that do not fall.
+    monotonic : float
+        Seconds, by the monotonic clock.
+    jumped : float
+        Seconds by which the machine's clock has jumped since the arrival before; mostly 0.
+    """
+
+    time: float
+    monotonic: float
+    jumped: float = 0.0
 
 
 class ArrivalClock:
@@ -23,8 +42,8 @@ class ArrivalClock:
     --------
     >>> wall = iter([1000.0, 400.0])
     >>> clock = ArrivalClock(lambda: next(wall), iter([0.0, 1.0]).__next__)
-    >>> clock.now(), clock.now()
-    ((1000.0, 0.0), (1001.0, -601.0))
+    >>> clock.now().time, clock.now()
+    (1000.0, Arrival(time=1001.0, monotonic=1.0, jumped=-601.0))
     """
 
     def __init__(
@@ -34,8 +53,8 @@ class ArrivalClock:
         self._last: tuple[float, float] | None = None  # by both clocks
         self._ahead = self._told = 0.0
 
-    def now(self) -> tuple[float, float]:
-        """Return the time, and by how many seconds the machine's clock has jumped since it was last asked; mostly 0."""
+    def now(self) -> Arrival:
+        """Return when something arrives that arrives now."""
         wall, monotonic = self._wall(), self._monotonic()
         jumped = 0.0
         if self._last is not None:
@@ -45,4 +64,4 @@ class ArrivalClock:
                 self._ahead = max(0.0, self._ahead - off)
         self._last = wall, monotonic
         self._told = max(self._told, wall + self._ahead)
-        return self._told, jumped
+        return Arrival(self._told, monotonic, jumped)

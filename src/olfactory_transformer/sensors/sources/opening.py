@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from olfactory_transformer.core.errors import SourceError, shown
+from olfactory_transformer.sensors.lines import LineFormat
 from olfactory_transformer.sensors.sources.contract import Source
 
 EXPECTED = "a serial port such as /dev/ttyUSB0 or COM3, replay:FILE, simulated, or mqtt://HOST/TOPIC"
 
 
-def source_of(text: str, *, baudrate: int = 9600, timeout: float = 5.0, speed: float = 1.0) -> Source:
+def source_of(
+    text: str,
+    *,
+    baudrate: int = 9600,
+    timeout: float = 5.0,
+    speed: float = 1.0,
+    names: tuple[str, ...] = (),
+    line_format: LineFormat = "auto",
+    password: str | None = None,
+) -> Source:
     """Return the source that a text names, not open yet.
 
     Parameters
@@ -22,6 +32,12 @@ def source_of(text: str, *, baudrate: int = 9600, timeout: float = 5.0, speed: f
         Seconds of silence that are a trouble.
     speed : float
         Of a replay or a simulated board; 0: as fast as it is read.
+    names : tuple of str
+        Of the columns of a board that sends CSV without a header.
+    line_format : str
+        One of `lines.FORMATS`, where what the board writes is not to be told by itself.
+    password : str or None
+        For a broker.
 
     Raises
     ------
@@ -49,10 +65,10 @@ def source_of(text: str, *, baudrate: int = 9600, timeout: float = 5.0, speed: f
     if kind in ("mqtt", "mqtts"):
         from olfactory_transformer.sensors.sources.mqtt import MqttSource
 
-        return MqttSource(text, timeout=timeout)
+        return MqttSource(text, password, timeout, names, line_format)
     port = rest if kind == "serial" else text
     if not port or "://" in port or kind in ("replay", "http", "https"):
         raise SourceError(f"got {shown(text)}, expected {EXPECTED}")
     from olfactory_transformer.sensors.sources.serial import SerialSource
 
-    return SerialSource(port, baudrate, timeout)
+    return SerialSource(port, baudrate, timeout, names, line_format)

@@ -17,7 +17,9 @@ class Clocks:
     def after(self, seconds, jump=0.0):
         self.wall += seconds + jump
         self.monotonic += seconds
-        return self.clock.now()
+        arrival = self.clock.now()
+        assert arrival.monotonic == self.monotonic
+        return arrival.time, arrival.jumped
 
 
 def test_it_is_the_machines():
