@@ -130,7 +130,7 @@ class MqttSource(LineSource):
             answered.set()
 
         def disconnected(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-            if answered.is_set():
+            if answered.is_set() and self._client is client:  # we did not leave it ourselves
                 inbox.tell(("unplugged", f"the broker is gone: {reason}"))
 
         def message(client: Any, data: Any, message: Any) -> None:
