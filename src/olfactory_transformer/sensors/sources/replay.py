@@ -38,7 +38,7 @@ class ReplaySource:
     def __init__(
         self, recording: Recording | str | Path, speed: float = 1.0, name: str | None = None
     ) -> None:
-        if speed < 0:
+        if not speed >= 0:  # NaN is neither
             raise SourceError(f"a speed of {speed:g}, expected 0 or more")
         self._given, self._speed = recording, speed
         self.name = (

@@ -1,13 +1,9 @@
-"""A made-up board, to try things without one. Whatever it says is labelled `simulated`.
-
-Each channel follows its steady level G by a first-order lag, faster when gas comes than when it goes, and G is a power
-law of the concentration, as Clifford & Tuma (1983, "Characteristics of semiconductor gas
-sensors", Sensors and Actuators 3) describe those of tin oxide. Temperature and humidity move it, and it drifts.
-"""
+"""A made-up board, to try things without one. Whatever it says is labelled `simulated`; see `metal_oxide`."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Literal, Self
 
 import numpy as np
@@ -15,13 +11,12 @@ import numpy as np
 from olfactory_transformer.core.errors import SourceError
 from olfactory_transformer.sensors.frame import Frame
 from olfactory_transformer.sensors.sources.contract import Trouble
+from olfactory_transformer.sensors.sources.metal_oxide import Exposure, MetalOxide, readings
 
-CHANNELS = ("NO2", "C2H5OH", "VOC", "CO", "Alcohol", "LPG")
-_CLEAN = np.array([35.0, 60.0, 65.0, 730.0, 3.0, 20.0])  # counts in clean air
-_RISE, _FALL = 12.0, 40.0  # seconds
-_NOISE = 0.01  # of the level
-_DRIFT = 2e-5  # of the level, a second, random walk
-_PERIOD, _SMELT = 300.0, 180.0  # seconds: of clean air and a smell, and of the smell in it
+SMELL = "smell"
+# Counts in clean air, about as those of the board of SmellNet.
+_CLEAN = {"NO2": 35.0, "C2H5OH": 60.0, "VOC": 65.0, "CO": 730.0, "Alcohol": 3.0, "LPG": 20.0}
+SCHEDULE = (Exposure(120.0), Exposure(180.0, SMELL, 1.0))
 
 
 class SimulatedSource:
@@ -32,7 +27,13 @@ class SimulatedSource:
     seed : int
         Of the smell, the noise and the drift; the same seed, the same frames.
     speed : float
-        1: a frame a second; 0: as fast as it is read.
+        1: as fast as a real board; 0: as fast as it is read.
+    sensors : tuple of MetalOxide or None
+        None: `board_of(seed)`.
+    schedule : tuple of Exposure
+        What it smells, again and again.
+    rate : float
+        Frames a second.
 
     Examples
     --------
@@ -43,49 +44,46 @@ class SimulatedSource:
 
     kind: Literal["simulated"] = "simulated"
 
-    def __init__(self, seed: int = 0, speed: float = 1.0) -> None:
-        if seed < 0 or speed < 0:
+    def __init__(
+        self,
+        seed: int = 0,
+        speed: float = 1.0,
+        sensors: tuple[MetalOxide, ...] | None = None,
+        schedule: tuple[Exposure, ...] = SCHEDULE,
+        rate: float = 1.0,
+    ) -> None:
+        if seed < 0 or not speed >= 0:
             raise SourceError(f"seed {seed} and speed {speed:g}, expected 0 or more")
-        self.name, self._seed, self._speed = f"simulated:{seed}", seed, speed
+        if not rate > 0 or not schedule or not all(each.seconds > 0 for each in schedule):
+            raise SourceError(
+                f"a rate of {rate:g} and a schedule of {len(schedule)}, expected more than 0 seconds of each"
+            )
+        self.name, self._seed, self._speed, self._rate = f"simulated:{seed}", seed, speed, rate
+        self._sensors, self._schedule = sensors or board_of(seed), schedule
+        self._readings: Iterator[dict[str, float]] = iter(())
+        self._row, self._began, self._start = 0, 0.0, 0.0
         self._closed = True
-        self.open()
 
     def open(self) -> None:
         """Begin anew."""
-        self._random = np.random.default_rng(self._seed)
-        count = len(CHANNELS)
-        self._strength = self._random.uniform(
-            0.2, 4.0, count
-        )  # by which a concentration of 1 raises a channel
-        self._power = self._random.uniform(0.3, 0.9, count)
-        self._level, self._drift = np.ones(count), np.zeros(count)
+        self._readings = readings(self._sensors, self._schedule, seed=self._seed, rate=self._rate)
         self._row, self._began, self._start = 0, time.monotonic(), time.time()
         self._closed = False
 
     def read(self, timeout: float) -> Frame | Trouble | None:
-        """Return the next second's frame when its time has come."""
+        """Return the next frame when its time has come."""
         if self._closed:
             return None
+        since = self._row / self._rate
         if self._speed:
-            wait = self._began + self._row / self._speed - time.monotonic()
+            wait = self._began + since / self._speed - time.monotonic()
             if wait > timeout:
                 time.sleep(timeout)
                 return None
             time.sleep(max(wait, 0.0))
-        row, random = self._row, self._random
+        row = self._row
         self._row += 1
-        smelt = row % _PERIOD >= _PERIOD - _SMELT
-        concentration = 0.7 + 0.3 * np.sin(row / 45) if smelt else 0.0
-        steady = 1 + self._strength * concentration**self._power
-        self._level += (steady - self._level) / np.where(steady > self._level, _RISE, _FALL)
-        self._drift += random.normal(0, _DRIFT, len(CHANNELS))
-        temperature = 25 + 0.5 * np.sin(row / 600) + random.normal(0, 0.02)
-        humidity = 40 + 2 * np.sin(row / 900) + random.normal(0, 0.05)
-        room = 1 + 0.004 * (temperature - 25) + 0.003 * (humidity - 40)
-        counts = _CLEAN * self._level * room * np.exp(self._drift + random.normal(0, _NOISE, len(CHANNELS)))
-        values = dict(zip(CHANNELS, np.round(counts).tolist(), strict=True))
-        values |= {"Temperature": round(float(temperature), 2), "Humidity": round(float(humidity), 2)}
-        return Frame(self._start + row, values, self.name, row, float(row))
+        return Frame(self._start + since, next(self._readings), self.name, row, since)
 
     def close(self) -> None:
         """End it."""
@@ -97,3 +95,17 @@ class SimulatedSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def board_of(seed: int) -> tuple[MetalOxide, ...]:
+    """Return the sensors of a board, and how they react to the smell of this seed.
+
+    >>> [sensor.name for sensor in board_of(3)]
+    ['NO2', 'C2H5OH', 'VOC', 'CO', 'Alcohol', 'LPG']
+    """
+    random = np.random.default_rng(seed)
+    laws = zip(random.uniform(0.2, 4.0, len(_CLEAN)), random.uniform(0.3, 0.9, len(_CLEAN)), strict=True)
+    return tuple(
+        MetalOxide(name, clean, {SMELL: (float(strength), float(power))})
+        for (name, clean), (strength, power) in zip(_CLEAN.items(), laws, strict=True)
+    )
