@@ -31,7 +31,7 @@ SESSIONS = {  # pages that are run one after the other in one folder
     "README": [ROOT / "README.md"],
     "tutorial": [DOCS / "tutorial.md"],
     "cache": [DOCS / "reference" / "cache.md"],
-    "recordings": [DOCS / "reference" / "recordings.md"],
+    "recordings": [DOCS / "reference" / "recordings.md", DOCS / "reference" / "boards.md"],
     "settings": [DOCS / "reference" / "settings.md"],
     "monitoring": [DOCS / "operations" / "monitoring.md"],
     "install": [DOCS / "operations" / "install.md"],
