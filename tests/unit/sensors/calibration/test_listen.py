@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from pty_board import Board
+from board import Board
 
 from olfactory_transformer.core.errors import CalibrationError, SourceEnded
 from olfactory_transformer.sensors.calibration.baseline import measure_baseline
