@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Install from Debian's packages what the tests start themselves: Redis, PostgreSQL, Prometheus, an MQTT broker, and a clock that can be
+# Install from Debian's packages what the tests start themselves: Redis, PostgreSQL, Prometheus, an MQTT broker, openssl, and a clock that can be
 # set for one process. Called by `make test`.
 set -euo pipefail
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 command -v promtool >/dev/null || missing+=(prometheus)
 [ -x /usr/sbin/mosquitto ] || missing+=(mosquitto)
+command -v openssl >/dev/null || missing+=(openssl)
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 compgen -G "/usr/lib/*/faketime/libfaketime.so.1" >/dev/null || missing+=(libfaketime)
 [ ${#missing[@]} -eq 0 ] && exit 0
