@@ -105,7 +105,7 @@ def fields_of_pairs(text: str) -> dict[Field, str]:
     >>> list(fields_of_pairs("Temperature: 21.5 C, CO: 8").items())[0]
     (Field(name='Temperature', unit='degC', role='channel', tick=None), '21.5')
     """
-    joined = _SPACES.sub(r"\1", text)
+    joined = _SPACES.sub(r"\1", " ".join(text.split()))  # of one space, else a long run of them takes long
     parts = re.split(r"[,;]", joined)
     fields: dict[Field, str] = {}
     for pair in (pair for part in parts for pair in _split(part)):
