@@ -135,7 +135,7 @@ def test_broken_folders_are_refused(trained, tmp_path):
             (copy / path.name).write_bytes(path.read_bytes()[: -9 if path.name == name else None])
         with pytest.raises(ModelCorrupt, match=name):
             NosePredictor(copy)
-    with pytest.raises(ModelForeign, match="olfactory-transformer-nose"):
+    with pytest.raises(ModelForeign, match="no manifest"):
         NosePredictor.from_pretrained(trained[0].parent)
 
 
