@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import Literal, Self
@@ -45,7 +46,7 @@ class ReplaySource:
             f"replay:{name or (Path(recording).name if isinstance(recording, str | Path) else 'recording')}"
         )
         self._recording: Recording | None = recording if isinstance(recording, Recording) else None
-        self._at, self._began, self._closed = 0, 0.0, False
+        self._at, self._began, self._closed = 0, 0.0, threading.Event()
 
     def open(self) -> None:
         """Read the file; see `Source.open`."""
@@ -56,28 +57,30 @@ class ReplaySource:
             except (OSError, RecordingError) as error:
                 reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
                 raise SourceError(f"{self._given}: cannot be replayed ({reason})") from None
-        self._at, self._began, self._closed = 0, time.monotonic(), False
+        self._at, self._began = 0, time.monotonic()
+        self._closed.clear()
 
     def read(self, timeout: float) -> Frame | Trouble | None:
         """Return the next frame when its time has come; SourceEnded after the last."""
         recording = self._recording
-        if self._closed or recording is None or self._at >= len(recording.times):
+        if self._closed.is_set() or recording is None or self._at >= len(recording.times):
             raise SourceEnded(f"{self.name}: the recording is over")
         if self._speed:
             since = float(recording.times[self._at] - recording.times[0]) / self._speed
             wait = self._began + since - time.monotonic()
             if wait > timeout:
-                time.sleep(timeout)
+                self._closed.wait(timeout)
                 return None
-            time.sleep(max(wait, 0.0))
+            if self._closed.wait(max(wait, 0.0)):
+                return None
         row = self._at
         self._at += 1
         values = dict(zip(recording.names, map(float, recording.values[row]), strict=True))
         return Frame(float(recording.times[row]), values, self.name, row, float(recording.times[row]))
 
     def close(self) -> None:
-        """End it."""
-        self._closed = True
+        """End it; a read that waits returns."""
+        self._closed.set()
 
     def __enter__(self) -> Self:
         self.open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Literal, Self
@@ -62,32 +63,34 @@ class SimulatedSource:
         self._sensors, self._schedule = sensors or board_of(seed), schedule
         self._readings: Iterator[dict[str, float]] = iter(())
         self._row, self._began, self._start = 0, 0.0, 0.0
-        self._closed = True
+        self._closed = threading.Event()
+        self._closed.set()  # until it is opened
 
     def open(self) -> None:
         """Begin anew."""
         self._readings = readings(self._sensors, self._schedule, seed=self._seed, rate=self._rate)
         self._row, self._began, self._start = 0, time.monotonic(), time.time()
-        self._closed = False
+        self._closed.clear()
 
     def read(self, timeout: float) -> Frame | Trouble | None:
         """Return the next frame when its time has come."""
-        if self._closed:
+        if self._closed.is_set():
             return None
         since = self._row / self._rate
         if self._speed:
             wait = self._began + since / self._speed - time.monotonic()
             if wait > timeout:
-                time.sleep(timeout)
+                self._closed.wait(timeout)
                 return None
-            time.sleep(max(wait, 0.0))
+            if self._closed.wait(max(wait, 0.0)):
+                return None
         row = self._row
         self._row += 1
         return Frame(self._start + since, next(self._readings), self.name, row, since)
 
     def close(self) -> None:
-        """End it."""
-        self._closed = True
+        """End it; a read that waits returns."""
+        self._closed.set()
 
     def __enter__(self) -> Self:
         self.open()

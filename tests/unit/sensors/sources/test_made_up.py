@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 
 import numpy as np
@@ -75,6 +76,27 @@ def test_it_is_as_fast_as_a_board():
         assert source.read(1).sequence == 1
         assert time.monotonic() - began >= 0.1
     assert source.read(0) is None
+
+
+SLOW = Recording((channel("CO"),), np.array([0.0, 3600.0]), np.zeros((2, 1), np.float32))
+
+
+@pytest.mark.parametrize("timeout", [1800, 7200], ids=["before the next frame", "after it"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: ReplaySource(SLOW), lambda: SimulatedSource(3, rate=1 / 3600)],
+    ids=["replay", "simulated"],
+)
+def test_a_read_that_waits_returns_when_another_thread_closes_it(make, timeout):
+    source, found = make(), []
+    source.open()
+    assert source.read(0).sequence == 0
+    thread = threading.Thread(target=lambda: found.append(source.read(timeout)), daemon=True)
+    thread.start()
+    time.sleep(0.1)
+    source.close()
+    thread.join(30)
+    assert not thread.is_alive() and found == [None]
 
 
 QUIET = MetalOxide("CO", 500.0, {"ethanol": (0.5, 0.5)}, noise=0.0, walk=0.0, per_degree=0.0, per_percent=0.0)
