@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import paho.mqtt.publish as publish
 import pytest
@@ -190,6 +192,58 @@ def test_a_broker_that_does_not_know_us_any_more_says_so_once(locked):
         (locked.folder / "passwords").write_text(kept)
         locked.start()
         assert following(source).kind == "replugged"
+
+
+SECURITY = next(Path("/usr/lib").glob("**/mosquitto_dynamic_security.so"))
+RIGHTS = ("publishClientSend", "publishClientReceive", "unsubscribe")
+
+
+def may_subscribe(path, allow):
+    path.write_text(json.dumps({"defaultACLAccess": dict.fromkeys(RIGHTS, True) | {"subscribe": allow}}))
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """Yield a broker that asks who may subscribe, and the file that says it."""
+    may_subscribe(tmp_path / "rights", True)
+    options = f"allow_anonymous true\nplugin {SECURITY}\nplugin_opt_config_file {tmp_path / 'rights'}"
+    with mosquitto(options) as service:
+        yield service, tmp_path / "rights"
+
+
+def test_a_topic_that_is_not_ours_to_read(guarded):
+    service, rights = guarded
+    service.kill()
+    may_subscribe(rights, False)
+    service.start()
+    with pytest.raises(SourceError, match="does not let us read nose"):
+        MqttSource(url(service)).open()
+
+
+def test_a_topic_that_is_taken_from_us_and_given_back(guarded, monkeypatch):
+    monkeypatch.setattr(mqtt_module, "ASK_AGAIN", 0.5)
+    service, rights = guarded
+    with MqttSource(url(service), timeout=60) as source:
+        service.kill()
+        assert following(source).kind == "unplugged"
+        may_subscribe(rights, False)
+        service.start()
+        refused = following(source)
+        assert refused.kind == "refused" and "nose" in refused.detail
+        assert source.read(1.5) is None  # it asked again, and is told of once
+        allow = {"command": "setDefaultACLAccess", "acls": [{"acltype": "subscribe", "allow": True}]}
+        send(service, json.dumps({"commands": [allow]}), topic="$CONTROL/dynamic-security/v1")
+        assert following(source).kind == "replugged"  # while it was connected all the time
+        send(service, b"CO=1")
+        assert following(source).values == {"CO": 1.0}
+
+
+def test_a_broker_with_a_list_that_does_not_say_so(tmp_path):
+    (tmp_path / "list").write_text("topic readwrite other\n")
+    with mosquitto(f"allow_anonymous true\nacl_file {tmp_path / 'list'}") as service:
+        with MqttSource(url(service), timeout=0.3) as source:
+            send(service, b"CO=1")
+            assert following(source).kind == "silent"
 
 
 def test_no_broker(broker):

@@ -17,7 +17,7 @@ from olfactory_transformer.api.sensors.recordings import CLEAN_AIR, read_recordi
 from olfactory_transformer.api.sensors.service import Sensors
 from olfactory_transformer.core.errors import shown
 from olfactory_transformer.database.calibrations import CalibrationRecord
-from olfactory_transformer.sensors.calibration.build import calibrate, measure_drift
+from olfactory_transformer.sensors.calibration.build import LEAST_DAYS, MOST_DAYS, calibrate, measure_drift
 from olfactory_transformer.sensors.calibration.value import status_of
 
 router = APIRouter(tags=["sensors"], dependencies=[Depends(known_query)])
@@ -65,7 +65,7 @@ async def new_calibration(
     sensors: SensorsDep,
     settings: SettingsDep,
     days: Annotated[
-        float, Query(gt=0, le=3650, allow_inf_nan=False, description="After which it expires.")
+        float, Query(ge=LEAST_DAYS, le=MOST_DAYS, allow_inf_nan=False, description="After which it expires.")
     ] = 30.0,
     drift: Annotated[
         bool, Query(description="Only measure how far the board has moved from the calibration it has.")

@@ -36,6 +36,10 @@ _KEPT = ("source", "simulated", "device", "firmware")
 """Notes of a recording of clean air that go with the calibration."""
 
 
+# A minute and a half is for trying; any less would be over before it began.
+LEAST_DAYS, MOST_DAYS = 0.001, 3650.0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """A recording of a compound at a known concentration.
@@ -93,8 +97,8 @@ def calibrate(
     CalibrationError
         A recording does not do for what it was given for; the message says which channel, what was got and expected.
     """
-    if not 0 < days <= 3650:
-        raise CalibrationError(f"days: got {days:g}, expected above 0, to 3650")
+    if not LEAST_DAYS <= days <= MOST_DAYS:
+        raise CalibrationError(f"days: got {days:g}, expected {LEAST_DAYS:g} to {MOST_DAYS:g}")
     baseline = measure_baseline(clean_air, scales, tolerance=tolerance)
     compensations = fit_compensation(baseline, [clean_air, *other_air]) if other_air else {}
     curves = _curves(baseline, compensations, references)

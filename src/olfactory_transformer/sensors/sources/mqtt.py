@@ -20,6 +20,7 @@ INBOX = 1000  # messages that wait to be read; older ones are dropped, and count
 _LARGEST = 64 * 1024  # bytes of a message
 _KEEPALIVE = 30  # seconds; a broker that does not answer for half as long again is gone
 _SLICE = 0.1  # seconds between looks whether another thread closed it
+ASK_AGAIN = 30.0  # seconds after which a topic that was refused is asked for again
 _EXPECTED = "mqtt://[USER@]HOST[:PORT]/TOPIC or mqtts://..."
 
 
@@ -124,7 +125,7 @@ class MqttSource(LineSource):
 
         def subscribed(client: Any, data: Any, mid: Any, reasons: Any, properties: Any) -> None:
             if any(reason.is_failure for reason in reasons):
-                refuse(f"{self.topic}: {reasons[0]}")
+                refuse(f"it does not let us read {self.topic} ({reasons[0]})")
             elif answered.is_set():
                 inbox.tell(("replugged", f"connected to {self._host}:{self._port}"))
             answered.set()
