@@ -240,10 +240,10 @@ def test_a_topic_that_is_taken_from_us_and_given_back(guarded, monkeypatch):
 
 def test_a_broker_with_a_list_that_does_not_say_so(tmp_path):
     (tmp_path / "list").write_text("topic readwrite other\n")
-    with mosquitto(f"allow_anonymous true\nacl_file {tmp_path / 'list'}") as service:
-        with MqttSource(url(service), timeout=0.3) as source:
-            send(service, b"CO=1")
-            assert following(source).kind == "silent"
+    rules = f"allow_anonymous true\nacl_file {tmp_path / 'list'}"
+    with mosquitto(rules) as service, MqttSource(url(service), timeout=0.3) as source:
+        send(service, b"CO=1")
+        assert following(source).kind == "silent"
 
 
 def test_no_broker(broker):

@@ -69,7 +69,8 @@ def test_a_stall_counts_for_everybody_who_would_have_come():
     closed = loaded(closed_loop, stalls_once(), clients=1, seconds=3)
     assert opened.failed == closed.failed == 0
     assert len(opened.outcome) == 300
-    # A third of those who came met the stall, on a busy machine more; the closed loop met it once and asked on ten times as fast.
+    # A third of those who came met the stall, on a busy machine more; the closed loop met it once, and asked on ten
+    # times as fast.
     assert 0.2 < (opened.latency > 0.05).mean() < 0.9
     assert (closed.latency > 0.05).mean() < 0.1
     assert quantiles(opened.latency)["max"] > 800
