@@ -194,19 +194,30 @@ def test_a_broker_that_does_not_know_us_any_more_says_so_once(locked):
         assert following(source).kind == "replugged"
 
 
-SECURITY = next(Path("/usr/lib").glob("**/mosquitto_dynamic_security.so"))
 RIGHTS = ("publishClientSend", "publishClientReceive", "unsubscribe")
 
 
+CONTROL = "$CONTROL/dynamic-security/v1"
+
+
 def may_subscribe(path, allow):
-    path.write_text(json.dumps({"defaultACLAccess": dict.fromkeys(RIGHTS, True) | {"subscribe": allow}}))
+    """Write who may do what: everybody everything, but for subscriptions, and everybody may change it."""
+    control = {"acltype": "publishClientSend", "topic": CONTROL, "allow": True}
+    rights = {
+        "defaultACLAccess": dict.fromkeys(RIGHTS, True) | {"subscribe": allow},
+        "roles": [{"rolename": "control", "acls": [control]}],
+        "groups": [{"groupname": "all", "roles": [{"rolename": "control"}]}],
+        "anonymousGroup": "all",
+    }
+    path.write_text(json.dumps(rights))
 
 
 @pytest.fixture
 def guarded(tmp_path):
     """Yield a broker that asks who may subscribe, and the file that says it."""
     may_subscribe(tmp_path / "rights", True)
-    options = f"allow_anonymous true\nplugin {SECURITY}\nplugin_opt_config_file {tmp_path / 'rights'}"
+    plugin = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))  # a part of Debian's mosquitto
+    options = f"allow_anonymous true\nplugin {plugin}\nplugin_opt_config_file {tmp_path / 'rights'}"
     with mosquitto(options) as service:
         yield service, tmp_path / "rights"
 
@@ -232,8 +243,9 @@ def test_a_topic_that_is_taken_from_us_and_given_back(guarded, monkeypatch):
         assert refused.kind == "refused" and "nose" in refused.detail
         assert source.read(1.5) is None  # it asked again, and is told of once
         allow = {"command": "setDefaultACLAccess", "acls": [{"acltype": "subscribe", "allow": True}]}
-        send(service, json.dumps({"commands": [allow]}), topic="$CONTROL/dynamic-security/v1")
-        assert following(source).kind == "replugged"  # while it was connected all the time
+        send(service, json.dumps({"commands": [allow]}), topic=CONTROL)
+        back = following(source)  # and no `unplugged`: it was connected all the time
+        assert back.kind == "replugged"
         send(service, b"CO=1")
         assert following(source).values == {"CO": 1.0}
 

@@ -28,7 +28,8 @@ class MqttSource(LineSource):
     """Messages of a topic: a JSON object each, or one or more lines of a kind that `lines` reads.
 
     A broker that goes away is one `unplugged`; the client tries again by itself, after 1 to 30 s. A message that the
-    broker had kept (retained) is of an unknown time, and is `partial`.
+    broker had kept (retained) is of an unknown time, and is `partial`. A topic that we may not read any more is one
+    `refused`, and asked for again every 30 s.
 
     Parameters
     ----------
@@ -99,8 +100,8 @@ class MqttSource(LineSource):
         client.loop_start()
         if not answered.wait(self._timeout) or refused:
             self.close()
-            reason = refused[0] if refused else f"no answer in {self._timeout:g} s"
-            raise SourceError(f"{self._host}:{self._port}: the broker does not let us in ({reason})")
+            reason = refused[0] if refused else f"the broker gives no answer in {self._timeout:g} s"
+            raise SourceError(f"{self._host}:{self._port}: {reason}")
 
     def _connecting(self, answered: threading.Event, refused: list[str]) -> Any:
         """Return a client whose thread fills the inbox. Before anything was answered, a refusal goes to `refused`."""
@@ -113,19 +114,20 @@ class MqttSource(LineSource):
         if self._user is not None:
             client.username_pw_set(unquote(self._user), self._password)
 
-        def refuse(reason: object) -> None:
+        def refuse(what: str, reason: object) -> None:
+            detail = f"the broker does not let us {what} ({reason})"
             if answered.is_set():
-                inbox.tell(("refused", f"the broker refuses: {reason}"))
+                inbox.tell(("refused", detail))
             else:
-                refused.append(str(reason))
+                refused.append(detail)
                 answered.set()
 
         def connected(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-            refuse(reason) if reason.is_failure else client.subscribe(self.topic, 1)
+            refuse("in", reason) if reason.is_failure else client.subscribe(self.topic, 1)
 
         def subscribed(client: Any, data: Any, mid: Any, reasons: Any, properties: Any) -> None:
             if any(reason.is_failure for reason in reasons):
-                refuse(f"it does not let us read {self.topic} ({reasons[0]})")
+                refuse(f"read {self.topic}", reasons[0])
             elif answered.is_set():
                 inbox.tell(("replugged", f"connected to {self._host}:{self._port}"))
             answered.set()
@@ -145,7 +147,7 @@ class MqttSource(LineSource):
         """Return what came next; see `Source.read`."""
         deadline = time.monotonic() + timeout
         while not self._ready:
-            if self._client is None:
+            if (client := self._client) is None:
                 return None
             left = max(deadline - time.monotonic(), 0.0)
             message, news = self._inbox.take(min(left, _SLICE))
@@ -159,6 +161,11 @@ class MqttSource(LineSource):
             elif time.monotonic() - self._heard > self._timeout and not (self._silent or self._away):
                 self._silent = True
                 self._trouble("silent", f"no message for {self._timeout:g} s")
+            elif self._away == "refused" and time.monotonic() - self._heard > ASK_AGAIN:
+                # Whoever may not read a topic stays connected, and the client does not ask by itself.
+                self._heard = time.monotonic()
+                if client.is_connected():
+                    client.subscribe(self.topic, 1)
             elif not left:
                 break
         return self._ready.popleft() if self._ready else None

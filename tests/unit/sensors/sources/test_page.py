@@ -13,7 +13,7 @@ from olfactory_transformer.sensors.lines.text import LONGEST
 from olfactory_transformer.sensors.numbers import number
 from olfactory_transformer.sensors.sources import serial
 from olfactory_transformer.sensors.sources.contract import TroubleKind
-from olfactory_transformer.sensors.sources.mqtt import INBOX
+from olfactory_transformer.sensors.sources.mqtt import ASK_AGAIN, INBOX
 
 PAGE = (Path(__file__).parents[4] / "docs" / "reference" / "boards.md").read_text(encoding="utf-8")
 
@@ -61,4 +61,5 @@ def test_names_and_numbers():
         assert f"`{text}`" in PAGE and math.isnan(number(text))
     assert f"{LONGEST:,} bytes, a frame {MOST_CHANNELS} channels, a name {LONGEST_NAME} characters" in PAGE
     assert f"an MQTT inbox of {INBOX:,} messages" in PAGE
+    assert f"asked for again every {ASK_AGAIN:g} s" in PAGE
     assert f"after {serial.FIRST_WAIT:g} s, then twice as long up to {serial.LONGEST_WAIT:g} s" in PAGE
