@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from olfactory_transformer.sensors.features import LAGS, features_of
 from olfactory_transformer.train.nose.data import FLOORS, FOLDS, Labelled
+from olfactory_transformer.train.nose.shifts import Session
 
 WINDOW, HOP = 100, 25
 _TREES = 300
@@ -51,9 +53,15 @@ def room(each: Labelled) -> Array:
     return np.median(each.recording.values[:, places], axis=0, keepdims=True).astype(np.float64)
 
 
-def trees(recordings: Sequence[Labelled], read: Read) -> tuple[float, float, float]:
-    """Return top-1 and top-5 of recordings and top-1 of windows, each fold by trees that saw the others."""
+def trees(
+    recordings: Sequence[Labelled], read: Read, session: Session | None = None
+) -> tuple[float, float, float]:
+    """Return top-1 and top-5 of recordings and top-1 of windows, each fold by trees that saw the others.
+
+    With a session, what they are asked about was recorded in it, and what they learned from was not.
+    """
     said = [read(each) for each in recordings]
+    asked = [read(replace(each, gas=session.apply(each.gas))) for each in recordings] if session else said
     names = sorted({each.substance for each in recordings})
     first, five, windows = [], [], []
     for fold in range(FOLDS):
@@ -63,7 +71,7 @@ def trees(recordings: Sequence[Labelled], read: Read) -> tuple[float, float, flo
         forest.fit(np.concatenate([said[i] for i in train]), labels)
         for i in (i for i, each in enumerate(recordings) if each.fold == fold):
             right = names.index(recordings[i].substance)
-            chances = forest.predict_proba(said[i])
+            chances = forest.predict_proba(asked[i])
             windows += (chances.argmax(1) == right).tolist()
             order = np.log(chances + 0.01).mean(0).argsort()[::-1]
             first.append(order[0] == right)

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from olfactory_transformer.cli import app
 
-pytest.importorskip("olfactory_transformer.sensors.files")
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference" / "nose"))
 from smelling import recording
 

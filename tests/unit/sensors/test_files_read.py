@@ -3,6 +3,9 @@ import csv
 import gzip
 import io
 import json
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -157,11 +160,22 @@ def test_a_folder_that_is_not_there(tmp_path):
         list(read_recordings(tmp_path / "none"))
 
 
-@pytest.mark.skipif("os.geteuid() == 0", reason="root may read everything")
-def test_a_file_that_may_not_be_read(tmp_path):
-    (tmp_path / "a.csv").write_text("CO\n1\n")
-    (tmp_path / "a.csv").chmod(0)
-    assert isinstance(dict(read_recordings(tmp_path))["a.csv"], PermissionError)
+def test_a_file_that_may_not_be_read():
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for file, mode in (("a.csv", 0), ("b.csv", 0o644)):
+            (folder / file).write_text("CO\n1\n")
+            (folder / file).chmod(mode)
+        root = os.geteuid() == 0  # who may read everything
+        if root:
+            os.seteuid(65534)
+        try:
+            found = dict(read_recordings(folder))
+        finally:
+            if root:
+                os.seteuid(0)
+    assert isinstance(found["a.csv"], PermissionError) and isinstance(found["b.csv"], Recording)
 
 
 @pytest.mark.parametrize(

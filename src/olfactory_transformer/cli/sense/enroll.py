@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -163,6 +162,7 @@ def export(
     config: ConfigOption = None,
 ) -> None:
     """Write smells that were taught to a JSON file, for another machine with the same model."""
+    from olfactory_transformer.bulk.files import open_output
     from olfactory_transformer.cli.sense.listening import taught_smells
     from olfactory_transformer.core.errors import UnknownSmell, shown
     from olfactory_transformer.inference.nose.enrolment import many_to_bytes
@@ -173,10 +173,8 @@ def export(
             raise UnknownSmell(f"no smell {shown(name)} was taught")
     chosen = [smells[name] for name in names or smells]
     data = many_to_bytes(chosen)
-    if path == "-":
-        sys.stdout.buffer.write(data)
-    else:
-        write_whole(Path(path), data)
+    with open_output(path) as file:
+        file.write(data)
     typer.echo(f"{len(chosen)} smells written.", err=True)
 
 
@@ -212,17 +210,6 @@ def import_smells(
                 sensor_id=each.sensor_id,
             )
     typer.echo(f"{len(smells)} smells taken in.", err=True)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _recorded(paths: list[Path]) -> tuple[list[Recording], int]:

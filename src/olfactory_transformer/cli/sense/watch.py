@@ -46,7 +46,7 @@ def reference(
     ] = 0.02,
 ) -> None:
     """Make a reference profile from three or more good batches, all begun at the same step of the process."""
-    from olfactory_transformer.cli.sense.enroll import write_whole
+    from olfactory_transformer.bulk.files import open_output
     from olfactory_transformer.cli.sense.listening import recordings_in
     from olfactory_transformer.core.errors import RecordingError
     from olfactory_transformer.inference.nose.reference_profile import learn, to_json
@@ -59,7 +59,8 @@ def reference(
                 raise RecordingError(f"{file}: {found}", "good batches that can all be read")
             batches.append(found)
     profile = learn(batches, false_alarms, against.value)
-    write_whole(out, to_json(profile))
+    with open_output(str(out)) as sink:
+        sink.write(to_json(profile))
     typer.echo(
         f"{out}: {profile.batches} batches of {profile.grid.seconds:.0f} s, {', '.join(profile.channels)}. "
         f"Of good batches {100 * false_alarms:g} % are meant to be called bad.",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import IO, Any, BinaryIO, TypeVar, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
-from arro3.core import Array, DataType, Field, RecordBatch, RecordBatchReader, Schema
-from arro3.io import read_parquet, write_parquet
+from arro3.core import Array, DataType, Field, RecordBatch, Schema
+from arro3.io import read_parquet
 from numpy.typing import NDArray
 
-from olfactory_transformer.core.errors import RecordingError, shown
+from olfactory_transformer.core.errors import FileFormatError, RecordingError, shown
+from olfactory_transformer.core.parquet import check_frame, guarded, write_batches
 from olfactory_transformer.sensors.files.columns import Column, columns_of
 from olfactory_transformer.sensors.files.limits import Limits
 from olfactory_transformer.sensors.files.tables import check_header, recordings_of
 from olfactory_transformer.sensors.recording import Recording
 
 NOTES = b"olfactory"  # the key of the file's metadata whose value is what a CSV has beside it, as JSON
-_MAGIC = b"PAR1"
 _ROW_GROUP = 1 << 16
 # What Arrow makes text of by itself; of a moment that is ISO 8601 with as many digits as there are.
 _TEXTS = (DataType.is_temporal, DataType.is_string, DataType.is_large_string, DataType.is_dictionary)
-Found = TypeVar("Found")
 
 
 def read(file: BinaryIO, limits: Limits) -> tuple[Iterator[Recording | RecordingError], bytes]:
@@ -34,13 +32,21 @@ def read(file: BinaryIO, limits: Limits) -> tuple[Iterator[Recording | Recording
     bytes
         The notes in its metadata, as JSON; empty if there are none.
     """
-    limits.check_size(_whole(file))
-    batches = _guarded(lambda: read_parquet(file, batch_size=_ROW_GROUP))
+    try:
+        return _read(file, limits)
+    except FileFormatError as error:
+        got, _, expected = str(error).partition("; expected ")
+        raise RecordingError(got, expected or "a Parquet file") from None
+
+
+def _read(file: BinaryIO, limits: Limits) -> tuple[Iterator[Recording | RecordingError], bytes]:
+    limits.check_size(check_frame(file))
+    batches = guarded(lambda: read_parquet(file, batch_size=_ROW_GROUP))
     names = list(batches.schema.names)
     check_header(names, limits)
     columns = columns_of(names)
     rows = 0
-    while (batch := _guarded(lambda: next(batches, None))) is not None:
+    while (batch := guarded(lambda: next(batches, None))) is not None:
         for place, column in enumerate(columns):
             _take(column, batch.column(place), rows)
         rows += batch.num_rows
@@ -75,8 +81,6 @@ def write(
         As the file raises it.
     """
     moment = DataType.timestamp("ms", tz="UTC")
-    sink = _Quiet(file)
-    failure: list[BaseException] = []
     fields = [Field("t", DataType.float64(), nullable=False)]
     if dated:
         fields.append(Field("time", moment, nullable=True))
@@ -84,65 +88,16 @@ def write(
     schema = Schema(fields, metadata={NOTES: notes})
 
     def batches() -> Iterator[RecordBatch]:
-        try:
-            for times, moments, values in blocks:
-                if sink.error is not None:
-                    raise sink.error
-                arrays = [Array(times.tolist(), type=DataType.float64())]
-                if moments is not None:
-                    arrays.append(Array(moments.tolist(), type=DataType.int64()).cast(moment))
-                for column in values.T.tolist():
-                    kept = [None if value != value else value for value in column]
-                    arrays.append(Array(kept, type=DataType.float32()))
-                yield RecordBatch.from_arrays(arrays, schema=schema)
-        except BaseException as error:  # Arrow's stream interface carries only its text
-            failure.append(error)
-            raise
+        for times, moments, values in blocks:
+            arrays = [Array(times.tolist(), type=DataType.float64())]
+            if moments is not None:
+                arrays.append(Array(moments.tolist(), type=DataType.int64()).cast(moment))
+            for column in values.T.tolist():
+                kept = [None if value != value else value for value in column]
+                arrays.append(Array(kept, type=DataType.float32()))
+            yield RecordBatch.from_arrays(arrays, schema=schema)
 
-    try:
-        reader = RecordBatchReader.from_batches(schema, batches())
-        write_parquet(reader, cast(IO[bytes], sink), compression="zstd(3)", max_row_group_size=_ROW_GROUP)
-    except BaseException:
-        if failure:
-            raise failure[0] from None
-        raise
-    if sink.error is not None:
-        raise sink.error
-
-
-class _Quiet:
-    """A sink that keeps its first OSError and goes on, because the Rust code panics over one."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.error: OSError | None = None
-
-    def write(self, data: bytes) -> int:
-        if self.error is None:
-            try:
-                self._file.write(data)
-            except OSError as error:
-                self.error = error
-        return len(data)
-
-    def flush(self) -> None:
-        """Left to the owner of the file."""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-
-def _whole(file: BinaryIO) -> int:
-    """Refuse what is not Parquet before the Rust code, which panics over it; return its size."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    head = file.read(4)
-    file.seek(max(0, size - 8))
-    tail = file.read(8)
-    file.seek(0)
-    if size < 12 or head != _MAGIC or tail[4:] != _MAGIC or int.from_bytes(tail[:4], "little") > size - 12:
-        raise RecordingError("no whole Parquet file", "'PAR1' at both ends and a footer between them")
-    return size
+    write_batches(file, schema, batches(), _ROW_GROUP)
 
 
 def _take(column: Column, array: Array, row: int) -> None:
@@ -158,20 +113,10 @@ def _take(column: Column, array: Array, row: int) -> None:
     elif DataType.is_decimal(kind):
         _take(column, array.cast(DataType.float64()), row)
     elif any(each(kind) for each in _TEXTS):
-        texts: list[Any] = _guarded(lambda: array.cast(DataType.utf8())).to_pylist()
+        texts: list[Any] = guarded(lambda: array.cast(DataType.utf8())).to_pylist()
         column.add(["" if text is None else text for text in texts], row)
     else:
         raise RecordingError(f"the column {shown(column.name)} of {_named(kind)}", "numbers, moments or text")
-
-
-def _guarded(step: Callable[[], Found]) -> Found:
-    """Run a step of the Rust code; its errors, panics too (a BaseException), as RecordingError."""
-    try:
-        return step()
-    except (KeyboardInterrupt, SystemExit, MemoryError, OSError):
-        raise
-    except BaseException as error:
-        raise RecordingError(f"no readable Parquet ({str(error)[:100]})", "a Parquet file") from None
 
 
 def _named(kind: DataType) -> str:

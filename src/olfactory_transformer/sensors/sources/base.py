@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Literal, Self
 
@@ -17,7 +18,7 @@ from olfactory_transformer.sensors.sources.contract import Trouble, TroubleKind
 _DETAIL = 200
 
 
-class LineSource:
+class LineSource(ABC):
     """Turns lines into frames and troubles, in their order.
 
     Parameters
@@ -56,13 +57,13 @@ class LineSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @abstractmethod
     def open(self) -> None:
-        """Connect."""
-        raise NotImplementedError
+        """Connect; see `Source.open`."""
 
+    @abstractmethod
     def close(self) -> None:
-        """Let go."""
-        raise NotImplementedError
+        """Let go; see `Source.close`."""
 
     @property
     def channels(self) -> tuple[Channel, ...]:

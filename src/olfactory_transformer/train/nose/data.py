@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olfactory_transformer.core.errors import DataError
-from olfactory_transformer.sensors.channels import channel
+from olfactory_transformer.sensors.files import read_recordings
 from olfactory_transformer.sensors.recording import Recording
 
 # The gas channels with a range of values. Benzene is 0 or -1 as an unsigned number; the gas resistance comes from the
@@ -21,7 +19,6 @@ GAS = ("NO2", "C2H5OH", "VOC", "CO", "Alcohol", "LPG")
 FLOORS = (1.0, 1.0, 1.0, 1.0, 2.0, 2.0)
 FOLDS = 5
 _FILE = Path("smellnet") / "train.csv.gz"
-_TEXT = ("substance", "recording")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,40 +54,20 @@ def read_smellnet(data: Path) -> list[Labelled]:
     path = data / _FILE
     if not path.is_file():
         raise DataError(f"{path}: missing; expected SmellNet's training recordings")
-    rows: dict[tuple[str, str], list[list[float]]] = {}
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if tuple(header[:2]) != _TEXT or "t" not in header or not set(GAS) <= set(header):
-            raise DataError(f"{path}: got columns {', '.join(header)[:200]}")
-        try:
-            for row in reader:
-                rows.setdefault((row[0], row[1]), []).append([float(cell or "nan") for cell in row[2:]])
-        except (ValueError, IndexError) as error:
-            raise DataError(f"{path}: line {reader.line_num}: {error}") from None
-    names = header[2:]
-    at, gas = names.index("t"), [names.index(name) for name in GAS]
-    columns = [place for place in range(len(names)) if place != at]
+    read = []
+    for name, recording in read_recordings(path):
+        if not isinstance(recording, Recording):
+            raise DataError(f"{path}: {name}: {recording}")
+        if missing := [each for each in ("substance", "recording") if each not in recording.notes]:
+            raise DataError(f"{path}: no column {missing[0]}")
+        if missing := [each for each in GAS if each not in recording.names]:
+            raise DataError(f"{path}: no column {missing[0]}")
+        read.append((recording.notes["substance"], recording.notes["recording"], recording))
     seen: Counter[str] = Counter()
     found = []
-    for (substance, name), values in sorted(rows.items()):
-        array = np.array(values)
-        array = array[np.argsort(array[:, at], kind="stable")]
-        recording = Recording(
-            tuple(channel(names[place]) for place in columns),
-            array[:, at],
-            array[:, columns].astype(np.float32),
-            {"substance": substance},
-        )
-        found.append(
-            Labelled(
-                substance,
-                name,
-                seen[substance] % FOLDS,
-                recording,
-                np.maximum(array[:, gas], 0).astype(np.float32),
-            )
-        )
+    for substance, name, recording in sorted(read, key=lambda each: each[:2]):
+        gas = recording.values[:, [recording.names.index(each) for each in GAS]]
+        found.append(Labelled(substance, name, seen[substance] % FOLDS, recording, np.maximum(gas, 0)))
         seen[substance] += 1
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -142,8 +141,3 @@ substances: by networks that never heard them.
 - The first recording of a session, with a board still warming up, is often mistaken for a weaker smell.
 - Neighbours: cumin and dill, cashew and walnuts, brazil nut and hazelnut, avocado and turnip, allspice and coriander.
 """
-
-
-def read_figures(out: Path) -> dict[str, float]:
-    """Read the figures of a run."""
-    return {str(what): float(value) for what, value in json.loads((out / FIGURES).read_text("utf-8")).items()}
