@@ -82,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]  # fmt: skip
     shifts = [
         [f"{shift:g}", f"{scores.top(heard):.3f}", f"{scores.top(heard, 5):.3f}", f"{scores.window_top(heard):.3f}",
-         f"{_trees_in_session(recordings, shift, given.seed):.3f}", f"{taught_in_session(recordings, shift, given.seed):.3f}"]
+         f"{_trees_in_session(recordings, shift, given.seed):.3f}",
+         f"{taught_in_session(recordings, shift, given.seed):.3f}"]
         for shift, heard in by_shift.items()
     ]  # fmt: skip
     seconds = {shift: [scores.after(by_shift[shift], each, base) for each in SECONDS] for shift in (0.0, 1.0)}
