@@ -203,8 +203,7 @@ async def open_loop(
     finished = asyncio.Event()
     ended = math.inf
     await pool.fill()
-    start = time.monotonic() + 0.01
-    due = deque(start + t for t in plan)
+    start, due = 0.0, deque[float]()
 
     def ring() -> None:
         nonlocal ended
@@ -222,6 +221,8 @@ async def open_loop(
             finished.set()
 
     with Alarm(ring) as alarm, _Undisturbed() as undisturbed:
+        start = time.monotonic() + 0.01
+        due.extend(start + t for t in plan)
         sweeping = asyncio.ensure_future(pool.sweep())
         alarm.set(start)
         await finished.wait()
@@ -251,8 +252,7 @@ async def closed_loop(
     """
     pool = Pool(address, clients, timeout, inspect)
     source = iter(asks)
-    began = time.monotonic() + warm_up
-    ended = began + seconds
+    began = ended = math.inf
 
     def refill(now: float) -> tuple[Ask, float] | None:
         nonlocal ended
@@ -266,6 +266,8 @@ async def closed_loop(
 
     pool.refill = refill
     with _Undisturbed() as undisturbed:
+        began = time.monotonic() + warm_up
+        ended = began + seconds
         sweeping = asyncio.ensure_future(pool.sweep())
         await pool.fill()
         while time.monotonic() < ended or not pool.idle:
@@ -281,7 +283,10 @@ def forever(asks: Iterable[Ask]) -> Iterator[Ask]:
 
 
 class _Undisturbed:
-    """No garbage collection while it lasts, which would delay requests; counts the processor time that went by."""
+    """No garbage collection while it lasts, which would delay requests; counts the processor time that went by.
+
+    It begins with one, which takes a second in a large process: look at the clock afterwards.
+    """
 
     busy = 0.0
 

@@ -90,7 +90,7 @@ def test_no_request_fails_and_redis_is_used_again(server, service, proxy, matrix
     expected = f"every request 200, /ready 200{' and degraded' * degrades}; used again by itself"
     row = matrix(fault, how, expected)
     before = server.metric(ERRORS, tier="redis")
-    rate, seconds = (100, 10) if heavy else (25, 1.2)
+    rate, seconds = (100, 10) if heavy else (25, 3)
     # Each new molecule twice: it is written, and read.
     start = 100 + 150 * list(FAULTS).index(fault)
     texts = [text for text in fresh(start) for _ in range(2)]

@@ -104,11 +104,18 @@ def test_what_goes_wrong_is_told_apart():
 
 def test_a_server_that_dies_is_refused_connections():
     async def run():
-        async with answering(lambda number, writer: asyncio.sleep(0, send(writer))) as address:
+        answered = asyncio.Event()
+
+        async def answer(number, writer):
+            send(writer)
+            if number == 60:
+                answered.set()
+
+        async with answering(answer) as address:
             load = asyncio.ensure_future(
-                open_loop(address, forever(ASK), rate=100, seconds=2, connections=4, timeout=3)
+                open_loop(address, forever(ASK), rate=100, seconds=3, connections=4, timeout=3)
             )
-            await asyncio.sleep(1)
+            await answered.wait()
         with contextlib.suppress(asyncio.CancelledError):
             for task in asyncio.all_tasks() - {asyncio.current_task(), load}:
                 if "serve" in repr(task.get_coro()):

@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import termios
+import threading
 import time
 import tty
 from concurrent.futures import ThreadPoolExecutor
@@ -466,24 +467,31 @@ def test_its_own_board(server_of, small_model, tmp_path):
     master, slave = os.openpty()
     tty.setraw(slave)
     (port := tmp_path / "board").symlink_to(os.ttyname(slave))
-    server = server_of(
-        MODEL_PATH=str(small_model),
-        SENSOR_PORT=str(port),
-        SENSOR_BAUDRATE="19200",
-        SENSOR_TIMEOUT="0.5",
-        SENSOR_ID="bench-9",
-    )
-    began = time.monotonic()
-    while time.monotonic() < began + 3:
-        os.write(master, b"NO2=216,CO=830\r\n")
-        time.sleep(0.1)
-    board = httpx2.get(server.url + "/v1/sensors/bench-9").json()
-    assert board["channels"] == ["NO2", "CO"] and board["source"] == f"serial:{port}"
-    assert "silent" not in board["troubles"]
+    quiet = threading.Event()
+
+    def write():
+        while not quiet.wait(0.1):
+            os.write(master, b"NO2=216,CO=830\r\n")
+
+    board = threading.Thread(target=write)  # before the server listens, which counts silence from then on
+    board.start()
+    try:
+        server = server_of(
+            MODEL_PATH=str(small_model),
+            SENSOR_PORT=str(port),
+            SENSOR_BAUDRATE="19200",
+            SENSOR_TIMEOUT="0.5",
+            SENSOR_ID="bench-9",
+        )
+        url = server.url + "/v1/sensors/bench-9"
+        until(lambda: httpx2.get(url).json()["channels"] == ["NO2", "CO"], "its channels are known")
+        said = httpx2.get(url).json()
+    finally:
+        quiet.set()
+        board.join()
+    assert said["source"] == f"serial:{port}" and "silent" not in said["troubles"]
     assert termios.tcgetattr(slave)[4:6] == [termios.B19200, termios.B19200]
-    until(
-        lambda: "silent" in httpx2.get(server.url + "/v1/sensors/bench-9").json()["troubles"], "it is silent"
-    )
+    until(lambda: "silent" in httpx2.get(url).json()["troubles"], "it is silent")
 
 
 @shows("nose_model_path")
