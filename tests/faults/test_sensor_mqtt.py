@@ -20,7 +20,6 @@ from olfactory_transformer.sensors.sources.mqtt import MqttSource
 
 WAIT = 40.0
 PASSWORD = "only-for-friends"
-LOCKED = "allow_anonymous false\npassword_file {folder}/passwords"
 
 
 @pytest.fixture(scope="module")
@@ -151,15 +150,7 @@ def test_a_broker_that_has_nothing_to_say(broker):
 
 @pytest.fixture(scope="module")
 def locked():
-    with mosquitto(LOCKED.replace("password_file", "#password_file")) as service:
-        passwords = service.folder / "passwords"
-        for user, word in [("bench", PASSWORD), ("other", "x")]:
-            command = ["mosquitto_passwd", *(["-b"] if passwords.exists() else ["-c", "-b"])]
-            subprocess.run([*command, str(passwords), user, word], check=True, capture_output=True)
-        conf = (service.folder / "conf").read_text()
-        (service.folder / "conf").write_text(conf.replace("#password_file", "password_file"))
-        service.kill()
-        service.start()
+    with mosquitto(bench=PASSWORD, other="x") as service:
         yield service
 
 

@@ -21,11 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
+import paho.mqtt.publish as publish
 import pytest
 from faults.poisoned import POISONS, write_poisoned
 from integration.serving import API, START, Server, environment, head
 from services.collector import collector
-from services.run import free_port, redis
+from services.run import free_port, mosquitto, redis
 
 from olfactory_transformer.inference.runtime import providers
 from olfactory_transformer.model.folder import resolve
@@ -492,6 +493,32 @@ def test_its_own_board(server_of, small_model, tmp_path):
     assert said["source"] == f"serial:{port}" and "silent" not in said["troubles"]
     assert termios.tcgetattr(slave)[4:6] == [termios.B19200, termios.B19200]
     until(lambda: "silent" in httpx2.get(url).json()["troubles"], "it is silent")
+
+
+@shows("sensor_password", "sensor_format", "sensor_channels")
+def test_a_board_behind_a_broker_with_a_password(server_of, small_model):
+    with mosquitto(bench="not-for-everybody") as broker:
+        server = server_of(
+            MODEL_PATH=str(small_model),
+            SENSOR_PORT=f"mqtt://bench@127.0.0.1:{broker.port}/nose",
+            SENSOR_ID="bench-9",
+            SENSOR_PASSWORD="not-for-everybody",
+            SENSOR_FORMAT="csv",
+            SENSOR_CHANNELS="NO2,CO",
+        )
+        url = server.url + "/v1/sensors/bench-9"
+
+        def send(line):
+            who = {"username": "bench", "password": "not-for-everybody"}
+            publish.single("nose", line, 1, hostname="127.0.0.1", port=broker.port, auth=who)
+            return httpx2.get(url).json()
+
+        until(lambda: send(b"216,830")["channels"] == ["NO2", "CO"], "its channels are known")
+        send(b"NO2=1")
+        until(lambda: httpx2.get(url).json()["troubles"].get("garbled"), "pairs are no CSV")
+    assert refusal(SENSOR_PORT="mqtt://127.0.0.1/nose", SENSOR_PASSWORD="x").startswith(
+        "olfactory: SENSOR_PORT: got a password for nobody"
+    )
 
 
 @shows("nose_model_path")

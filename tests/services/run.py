@@ -101,9 +101,18 @@ def postgres() -> Iterator[Service]:
 
 
 @contextmanager
-def mosquitto(options: str = "allow_anonymous true") -> Iterator[Service]:
-    """Start an MQTT broker; `options` are lines of its configuration, in which {folder} stands for its folder."""
+def mosquitto(options: str = "allow_anonymous true", **passwords: str) -> Iterator[Service]:
+    """Start an MQTT broker; `options` are lines of its configuration, in which {folder} stands for its folder.
+
+    With passwords, a name each, nobody else is let in.
+    """
     port, folder = free_port(), Path(tempfile.mkdtemp(prefix="mosquitto-"))
+    if passwords:
+        options = "allow_anonymous false\npassword_file {folder}/passwords"
+        (folder / "passwords").touch(mode=0o600)
+        for name, word in passwords.items():
+            command = ["mosquitto_passwd", "-b", str(folder / "passwords"), name, word]
+            subprocess.run(command, check=True, capture_output=True)
     user = ["user root"] if os.geteuid() == 0 else []  # else it could not read its folder
     lines = [f"listener {port} 127.0.0.1", *user, options.replace("{folder}", str(folder))]
     (folder / "conf").write_text("\n".join([*lines, ""]))

@@ -91,6 +91,9 @@ EXAMPLES = {
     "sensor_baudrate": ("115200", 115200),
     "sensor_timeout": ("2.5", 2.5),
     "sensor_id": ("bench-1", "bench-1"),
+    "sensor_password": (PASSWORD, SecretStr(PASSWORD)),
+    "sensor_format": ("CSV", "csv"),
+    "sensor_channels": (" NO2, CO ", "NO2,CO"),
     "nose_model_path": ("/models/nose", "/models/nose"),
     "olfactory_data_dir": ("/data", Path("/data")),
 }
@@ -390,7 +393,7 @@ def test_keys_one_a_line_in_a_file(monkeypatch):
 
 
 def test_secrets_are_what_should_be():
-    assert SECRETS == ["redis_url", "database_url", "api_keys"]
+    assert SECRETS == ["redis_url", "database_url", "api_keys", "sensor_password"]
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -531,6 +534,8 @@ def test_limits_are_those_that_are_said(name):
             ["mqtt://board:pw@broker/nose", "/dev/tty\nUSB0", "a\x7f"],
         ),
         ("sensor_timeout", ["0.1", "3600"], ["0", "nan", "soon"]),
+        ("sensor_format", ["json", "Pairs"], ["xml"]),
+        ("sensor_channels", ["NO2,Gas resistance", "a\nb"], ["a,b,A", "x" * 65, "a\x7f"]),
         ("sensor_id", ["bench-1", "serial:/dev/ttyUSB0", "x" * 100], ["two words", "a#b", "a?b", "ä", "x" * 101]),
     ],
 )  # fmt: skip

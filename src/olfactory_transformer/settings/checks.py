@@ -144,6 +144,20 @@ def sensor_port(text: str) -> str:
     return text
 
 
+def channels(text: str) -> str:
+    """Check the names of a board's channels, separated by commas.
+
+    >>> channels("NO2,C2H5OH,VOC")
+    'NO2,C2H5OH,VOC'
+    """
+    seen: set[str] = set()
+    for item in _split(text):
+        if not item.isprintable() or len(item) > 64 or item.lower() in seen:
+            raise wrong(shown(item))
+        seen.add(item.lower())
+    return text
+
+
 def sensor_id(text: str) -> str:
     """Check a board's name, which stands in a path and in a label.
 

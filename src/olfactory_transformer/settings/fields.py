@@ -14,6 +14,7 @@ from olfactory_transformer.settings import checks
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["auto", "text", "json"]
 Device = Literal["auto", "cpu", "cuda"]
+SensorFormat = Literal["auto", "csv", "pairs", "json"]
 
 
 def _setting(default: Any, help_text: str, allowed: str, **limits: Any) -> Any:
@@ -325,6 +326,21 @@ class Settings(BaseSettings):
         "Not set: its serial number where it has one, else where it is connected.",
         "1 to 100 printable characters, none of them a space, # or ?",
     )
+    sensor_password: SecretStr | None = _setting(
+        None,
+        "Password of the user that an MQTT SENSOR_PORT names. Not set: none.",
+        "a password, with a USER in SENSOR_PORT",
+    )
+    sensor_format: Annotated[SensorFormat, BeforeValidator(_lower)] = _setting(
+        "auto",
+        "What the lines of the board of SENSOR_PORT are. auto: each line tells.",
+        "auto, csv, pairs or json",
+    )
+    sensor_channels: Annotated[str, _Items, _text(checks.channels)] = _setting(
+        "",
+        "Names of the columns of a board that sends CSV without a header, separated by commas. Not set: c1, c2...",
+        "names of at most 64 characters, each once",
+    )
     nose_model_path: str = _setting(
         "smellnet-base-v1",
         "The model that names smells from sensors: a folder, or the name of a bundled model. "
@@ -335,6 +351,11 @@ class Settings(BaseSettings):
     olfactory_data_dir: Path = _setting(
         Path("../shared/data"), "Folder of the data that training and evaluation read.", "a folder"
     )
+
+    @property
+    def sensor_names(self) -> tuple[str, ...]:
+        """Return SENSOR_CHANNELS apart."""
+        return tuple(filter(None, self.sensor_channels.split(",")))
 
     @classmethod
     def settings_customise_sources(

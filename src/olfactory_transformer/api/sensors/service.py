@@ -119,7 +119,12 @@ def source_of_settings(settings: Settings) -> Source | None:
 
     try:
         return source_of(
-            settings.sensor_port, baudrate=settings.sensor_baudrate, timeout=settings.sensor_timeout
+            settings.sensor_port,
+            baudrate=settings.sensor_baudrate,
+            timeout=settings.sensor_timeout,
+            names=settings.sensor_names,
+            line_format=settings.sensor_format,
+            password=secret.get_secret_value() if (secret := settings.sensor_password) else None,
         )
     except SensorError as error:
         raise SettingsError(f"SENSOR_PORT: {error}") from None

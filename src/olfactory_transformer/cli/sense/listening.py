@@ -188,7 +188,7 @@ def heard_of(
 def source_named(
     text: str | None, config: Path | None, *, baudrate: int | None = None, speed: float = 0.0
 ) -> Source:
-    """Return the source of a text, or of SENSOR_PORT, with the settings' baud rate and timeout."""
+    """Return the source of a text, or of SENSOR_PORT, with the settings of SENSOR_..."""
     from olfactory_transformer.sensors.sources import source_of
     from olfactory_transformer.settings import load_settings
 
@@ -196,8 +196,15 @@ def source_named(
     text = text or settings.sensor_port
     if text is None:
         raise typer.BadParameter("got no SOURCE and no SENSOR_PORT, expected one of them")
+    secret = settings.sensor_password
     return source_of(
-        text, baudrate=baudrate or settings.sensor_baudrate, timeout=settings.sensor_timeout, speed=speed
+        text,
+        baudrate=baudrate or settings.sensor_baudrate,
+        timeout=settings.sensor_timeout,
+        speed=speed,
+        names=settings.sensor_names,
+        line_format=settings.sensor_format,
+        password=secret.get_secret_value() if secret and text.startswith("mqtt") else None,
     )
 
 
