@@ -8,6 +8,7 @@ import numpy as np
 
 from olfactory_transformer.api.sensors.naming import Naming
 from olfactory_transformer.core.errors import RecordingError
+from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.core.smells import Smell, SmellIdentification
 from olfactory_transformer.inference.nose.contract import NoseReadings
 from olfactory_transformer.sensors.frame import Frame
@@ -83,7 +84,7 @@ class MadeUpEvidence:
 def made_up(model=None):
     """Return what loads a `Naming` of the made-up model."""
     model = model or MadeUpNose()
-    return lambda: Naming(model, lambda: MadeUpEvidence(model), CHANNELS)
+    return lambda: Naming(model, lambda: MadeUpEvidence(model), NoseConfig(CHANNELS, model.smells))
 
 
 def levels(name, seconds, since=0):

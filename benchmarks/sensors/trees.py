@@ -54,29 +54,39 @@ def room(each: Labelled) -> Array:
 
 
 def trees(
-    recordings: Sequence[Labelled], read: Read, session: Session | None = None
-) -> tuple[float, float, float]:
-    """Return top-1 and top-5 of recordings and top-1 of windows, each fold by trees that saw the others.
+    recordings: Sequence[Labelled], read: Read, sessions: Sequence[Session | None] = (None,)
+) -> list[tuple[float, float, float]]:
+    """Return top-1 and top-5 of recordings and top-1 of windows in each session, by trees that saw the other folds.
 
-    With a session, what they are asked about was recorded in it, and what they learned from was not.
+    What they are asked about was recorded in the session; what they learned from was in none.
     """
     said = [read(each) for each in recordings]
-    asked = [read(replace(each, gas=session.apply(each.gas))) for each in recordings] if session else said
+    asked = [
+        [read(replace(each, gas=session.apply(each.gas))) for each in recordings] if session else said
+        for session in sessions
+    ]
     names = sorted({each.substance for each in recordings})
-    first, five, windows = [], [], []
+    own = np.array([names.index(each.substance) for each in recordings])
+    ranks: list[list[int]] = [[] for _ in sessions]
+    windows: list[list[bool]] = [[] for _ in sessions]
     for fold in range(FOLDS):
         train = [i for i, each in enumerate(recordings) if each.fold != fold]
-        labels = np.concatenate([np.full(len(said[i]), names.index(recordings[i].substance)) for i in train])
+        tests = [i for i, each in enumerate(recordings) if each.fold == fold]
         forest = ExtraTreesClassifier(_TREES, n_jobs=-1, random_state=0)
+        labels = np.repeat(own[train], [len(said[i]) for i in train])
         forest.fit(np.concatenate([said[i] for i in train]), labels)
-        for i in (i for i, each in enumerate(recordings) if each.fold == fold):
-            right = names.index(recordings[i].substance)
-            chances = forest.predict_proba(asked[i])
-            windows += (chances.argmax(1) == right).tolist()
-            order = np.log(chances + 0.01).mean(0).argsort()[::-1]
-            first.append(order[0] == right)
-            five.append(right in order[:5])
-    return float(np.mean(first)), float(np.mean(five)), float(np.mean(windows))
+        ends = np.cumsum([len(said[i]) for i in tests])[:-1]
+        for session, heard in enumerate(asked):
+            # All at once: a call of a forest takes longer than its work for one recording.
+            chances = np.split(forest.predict_proba(np.concatenate([heard[i] for i in tests])), ends)
+            for i, each in zip(tests, chances, strict=True):
+                windows[session] += (each.argmax(1) == own[i]).tolist()
+                mean = np.log(each + 0.01).mean(0)
+                ranks[session].append(int((mean > mean[own[i]]).sum()))
+    return [
+        (float(np.mean(np.array(rank) < 1)), float(np.mean(np.array(rank) < 5)), float(np.mean(right)))
+        for rank, right in zip(ranks, windows, strict=True)
+    ]
 
 
 def nearest_room(recordings: Sequence[Labelled]) -> float:

@@ -15,6 +15,10 @@ _LISTS: dict[str, type[str] | type[float]] = {
     "smells": str,
     "sharpness": float,
     "unknown": float,
+    "levels": float,
+    "level_spread": float,
+    "session_gain": float,
+    "session_offset": float,
 }
 
 
@@ -46,6 +50,13 @@ class NoseConfig:
     unknown : tuple of float
         Log odds of none of the smells: `a + b × strangeness`, fitted on substances that the network had not seen.
         Empty: never.
+    levels : tuple of float
+        Usual counts of each smell in each channel, smells x channels, row after row; empty: not known. They show what a
+        session does to a board (`inference.nose.session`), and never what a smell is.
+    level_spread : tuple of float
+        Standard deviation of the logarithm of a recording's mean counts from that; one a channel.
+    session_gain, session_offset : tuple of float
+        Standard deviations, between sessions, of the log gain, and of the offset in counts; one a channel.
     accuracy : float
         Share of recordings held out whose smell was ranked first, without a shift; 0: not measured.
 
@@ -70,6 +81,10 @@ class NoseConfig:
     version: str = "0"
     sharpness: tuple[float, ...] = (1.0, 0.0)
     unknown: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    level_spread: tuple[float, ...] = ()
+    session_gain: tuple[float, ...] = ()
+    session_offset: tuple[float, ...] = ()
     accuracy: float = 0.0
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ _CLIP = 5.0  # standard deviations
 
 
 class Statistics(NamedTuple):
-    """Mean and standard deviation of each feature over the training windows: (P, 7) and (C, 14)."""
+    """Mean and standard deviation of each feature over the training windows: (P, 11) and (C, 14)."""
 
     pair_mean: Tensor
     pair_deviation: Tensor
@@ -129,7 +129,7 @@ class NoseNetwork(nn.Module):
 
         Parameters
         ----------
-        pairs : Tensor (B, P, 7)
+        pairs : Tensor (B, P, 11)
         channels : Tensor (B, C, 14)
         present : Tensor (B, C)
             1 or 0; at least one.

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 LAGS = (5, 10, 25, 50)  # seconds
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 SEGMENTS = 5
-PAIR_FEATURES = 3 + len(QUANTILES)
+TOGETHER = (1, 5, 25)  # seconds; and the deviations from the mean
+LEVELS = 3 + len(QUANTILES)
+PAIR_FEATURES = LEVELS + 1 + len(TOGETHER)
 CHANNEL_FEATURES = 1 + 2 * len(LAGS) + SEGMENTS
 _QUIET = 0.01
+_STILL = 0.003  # a move that is less than that of one count is that of no channel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +30,9 @@ class Features:
 
     Parameters
     ----------
-    pairs : array (N, P, 7), float32
-        Log ratio of two channels: of their means, of four quantiles, and of the means of the first and last fifth.
+    pairs : array (N, P, 11), float32
+        Log ratio of two channels: of their means, of four quantiles, and of the means of the first and last fifth; then
+        the correlation of their deviations from the mean, and of their differences over 1, 5 and 25 s.
     channels : array (N, C, 14), float32
         Logarithm of the standard deviation; at each lag the mean difference and the logarithm of the
         differences' standard deviation; the deviation of each fifth from the mean of the window.
@@ -67,7 +71,10 @@ def features_of(windows: NDArray[np.floating], floors: NDArray[np.floating]) -> 
     levels = [means, *(ordered[:, int(q * (length - 1))] for q in QUANTILES)]
     levels += [logs[:, :fifth].mean(1), logs[:, -fifth:].mean(1)]
     first, second = np.tril_indices(logs.shape[2], -1)
-    pairs = np.stack([level[:, first] - level[:, second] for level in levels], -1)  # (N, P, 7)
+    numbers = [level[:, first] - level[:, second] for level in levels]
+    for moved in (logs - means[:, None], *(logs[:, lag:] - logs[:, :-lag] for lag in TOGETHER)):
+        numbers.append(_together(moved, first, second))
+    pairs = np.stack(numbers, -1)
 
     quiet = np.log(logs.std(1) + _QUIET)
     moves = [quiet]
@@ -88,3 +95,13 @@ def features_of(windows: NDArray[np.floating], floors: NDArray[np.floating]) -> 
         (channels * present[..., None]).astype(np.float32),
         present.astype(np.float32),
     )
+
+
+def _together(
+    moved: NDArray[np.float32], first: NDArray[np.intp], second: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return how much pairs of channels move together (N, P), -1 to 1, of moves (N, T, C); 0 where there are none."""
+    length = max(moved.shape[1], 1)
+    spread = np.sqrt(np.square(moved).sum(1) / length) + _STILL
+    both = np.einsum("nti,ntj->nij", moved, moved) / length
+    return np.asarray(both[:, first, second] / (spread[:, first] * spread[:, second]), np.float32)

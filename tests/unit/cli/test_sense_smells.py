@@ -138,6 +138,31 @@ def test_a_board_is_named_while_it_is_heard():
     assert text.count("listening") + text.count("settled") >= 4 and "after " in text
 
 
+def test_a_board_that_is_not_calibrated_is_named_with_a_warning(monkeypatch):
+    write("a.csv")
+    air = write("air.csv", change=lambda times, values: values.__setitem__(slice(None), values.mean(0)))
+    monkeypatch.setenv("SENSOR_PORT", f"replay:{air}")
+
+    def warned(*arguments):
+        said = json.loads(run("identify", *arguments, "--json").stdout.splitlines()[-1].strip("[]") or "{}")
+        return "uncalibrated" in said["warnings"]
+
+    def of_files(*arguments):
+        (said,) = json.loads(run("identify", "--input", "a.csv", *arguments, "--json").stdout)
+        return "uncalibrated" in said["warnings"]
+
+    assert of_files() and of_files("--sensor", "desk") and warned()
+    made = run("calibrate", "--baseline", air, "--sensor", "desk", "--yes", "--days", "30")
+    assert made.exit_code == 0, made.output
+    assert of_files() and not of_files("--sensor", "desk")
+    assert warned() and not warned("--sensor", "desk")
+    monkeypatch.setenv("SENSOR_ID", "desk")
+    assert not warned()
+    Path("a.csv.json").write_text(json.dumps({"sensor": "desk"}))
+    assert not of_files()
+    assert "! uncalibrated" in run("identify", "--input", "air.csv").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.core.smells import SmellIdentification
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.enrolment import Enrolled
@@ -41,16 +42,16 @@ class Naming:
     model : NoseModel
     evidence : callable
         Makes an `Evidence` of the model's own smells, with nothing in it.
-    channels : tuple of str
-        Those that the model knows.
+    config : NoseConfig
+        Of the model.
     """
 
-    def __init__(self, model: NoseModel, evidence: Callable[[], Evidence], channels: tuple[str, ...]) -> None:
-        self.model, self.channels, self._evidence = model, channels, evidence
+    def __init__(self, model: NoseModel, evidence: Callable[[], Evidence], config: NoseConfig) -> None:
+        self.model, self.config, self._evidence = model, config, evidence
 
     def namer(self, taught: Sequence[Enrolled] = (), smells: Smells = "auto") -> Namer:
         """Return what names recordings by these smells; see `Namer`."""
-        return Namer(self.model, self._evidence, self.channels, taught, smells)
+        return Namer(self.model, self._evidence, self.config, taught, smells)
 
 
 def each_window(namer: Namer, recording: Recording) -> list[WindowAnswer]:

@@ -108,7 +108,7 @@ def load_naming(settings: Settings) -> Naming:
 
     model = NosePredictor.from_pretrained(settings.nose_model_path)
     logger.info("smells are named by %s", model.version)
-    return Naming(model, lambda: Evidence(model.config), model.config.channels)
+    return Naming(model, lambda: Evidence(model.config), model.config)
 
 
 def source_of_settings(settings: Settings) -> Source | None:

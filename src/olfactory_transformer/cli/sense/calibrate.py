@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olfactory_transformer.cli.options import ConfigOption, Form, FormOption
-from olfactory_transformer.cli.sense.listening import BaudrateOption, SourceArgument
+from olfactory_transformer.cli.sense.listening import BaudrateOption, SourceArgument, board_named
 
 if TYPE_CHECKING:
     from olfactory_transformer.sensors.calibration.value import Calibration
-    from olfactory_transformer.sensors.sources.contract import Source
 
 SensorOption = Annotated[
     str | None,
@@ -98,7 +97,7 @@ def calibrate(
 
         if reference or other_air:
             raise typer.BadParameter("--reference and --other-air take recordings, and need --baseline")
-        board, name = _board(source, sensor, baudrate, config)
+        board, name = board_named(source, config, sensor=sensor, baudrate=baudrate)
         walk = walk_through(board, name, Asking(seconds, 60 * patience, scales, days, folder, resume, yes))
         made = walk.calibration()
     if form is Form.TEXT:
@@ -174,22 +173,6 @@ def _from_files(
         scales=scales,
         days=days,
     )
-
-
-def _board(
-    text: str | None, sensor: str | None, baudrate: int | None, config: Path | None
-) -> tuple[Source, str]:
-    """Return the board, and what it is called."""
-    from olfactory_transformer.cli.sense.listening import source_named
-    from olfactory_transformer.sensors.identity import check_sensor_id, sensor_id_of
-    from olfactory_transformer.settings import load_settings
-
-    settings = load_settings(olfactory_config=config)
-    # What the settings call the board is meant for the one that they name, and no other.
-    if text in (None, settings.sensor_port):
-        sensor = sensor or settings.sensor_id
-    source = source_named(text, config, baudrate=baudrate)
-    return source, check_sensor_id(sensor) if sensor else sensor_id_of(source)
 
 
 def _named(sensor: str | None, config: Path | None) -> str:

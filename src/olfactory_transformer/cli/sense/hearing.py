@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from olfactory_transformer.core.smells import SmellIdentification
-    from olfactory_transformer.inference.nose.contract import NoseReadings
     from olfactory_transformer.inference.nose.naming import Namer
+    from olfactory_transformer.sensors.calibration.value import Calibration
     from olfactory_transformer.sensors.frame import Frame
-    from olfactory_transformer.sensors.recording import Recording
-
-_REMEMBERED = 600.0  # seconds: what was smelt before that says nothing about now
 
 
-def answers(namer: Namer, frames: Iterable[Frame]) -> Iterator[SmellIdentification]:
+def answers(
+    namer: Namer, frames: Iterable[Frame], calibration: Calibration | None
+) -> Iterator[SmellIdentification]:
     """Yield what a board smells of whenever another window was heard, and at the end; sharper each time.
+
+    Parameters
+    ----------
+    namer : Namer
+    frames : iterable of Frame
+    calibration : Calibration or None
+        The board's; the answers warn where it is none, does not hold, or a channel is at fault.
 
     Raises
     ------
@@ -28,57 +32,40 @@ def answers(namer: Namer, frames: Iterable[Frame]) -> Iterator[SmellIdentificati
         Of the board's channels nothing can be made, or nothing was taught that it could be.
     """
     from olfactory_transformer.api.sensors.listening import Listening
+    from olfactory_transformer.api.sensors.naming import Heard, with_warnings
     from olfactory_transformer.core.errors import RecordingError
+    from olfactory_transformer.sensors.calibration.checks import Checks
 
-    listening = Listening(namer.base.window_seconds, namer.base.hop_seconds)
-    heard, begun, pending = _Heard(namer), 0, False
+    listening, checks = Listening(namer.base.window_seconds, namer.base.hop_seconds), Checks(calibration)
+    heard, begun, pending = Heard(namer.base.hop_seconds), 0, False
     refused: RecordingError | None = None
     answered = False
+
+    def answer() -> SmellIdentification:
+        found = heard.add(namer, listening.recording(), seconds=listening.seconds, full=listening.full)
+        return with_warnings(found, checks.warnings())
+
     for frame in frames:
         pending = True
+        checks.add(frame)
         if not listening.add(frame.time, frame.values):
             continue
         if listening.times_begun > begun:  # a board that went away may be another when it is back
-            heard, begun = _Heard(namer), listening.times_begun
+            heard, begun = Heard(namer.base.hop_seconds), listening.times_begun
         try:
-            yield heard.answer(listening.recording(), listening.seconds, listening.full)
+            yield answer()
             answered = True
         except RecordingError as error:
             refused = error  # too short still, perhaps: it counts if nothing better ever comes
         pending = False
     if pending and listening.seconds > 0:
         try:
-            yield heard.answer(listening.recording(), listening.seconds, listening.full)
+            yield answer()
             answered = True
         except RecordingError as error:
             refused = error
     if refused is not None and not answered:
         raise refused
-
-
-class _Heard:
-    """The readings of a board's windows; one that is not full yet gives way to the next, which holds it."""
-
-    def __init__(self, namer: Namer) -> None:
-        most = max(1, int(_REMEMBERED / namer.base.hop_seconds))
-        self._namer, self._short = namer, False
-        self._readings: deque[NoseReadings] = deque(maxlen=most)
-
-    def answer(self, recording: Recording, seconds: float, full: bool) -> SmellIdentification:
-        model = self._namer.model_for(recording)
-        read = model.read(recording)
-        last = replace(
-            read, logits=read.logits[-1:], embeddings=read.embeddings[-1:], ends=read.ends[-1:] * 0 + seconds
-        )
-        if self._short and self._readings:
-            self._readings.pop()
-        self._short = not full
-        self._readings.append(last)
-        evidence = self._namer.evidence(model)
-        for each in self._readings:
-            evidence.add(each)
-        found = evidence.answer()
-        return replace(found, warnings=tuple(dict.fromkeys((*found.warnings, *self._namer.warnings(model)))))
 
 
 class Screen:

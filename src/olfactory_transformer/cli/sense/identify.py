@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from olfactory_transformer.cli.sense.smell_text import Words
     from olfactory_transformer.core.smells import SmellIdentification
     from olfactory_transformer.inference.nose.naming import Namer
+    from olfactory_transformer.sensors.calibration.value import Calibration
 
 _SHOWN = 5
 
@@ -51,26 +52,39 @@ def identify(
     until_settled: Annotated[
         bool, typer.Option("--until-settled", help="Listen until more would hardly change the answer.")
     ] = False,
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            "--sensor",
+            help="By which id the board's calibration is kept.",
+            show_default="what the recording says, $SENSOR_ID, or the board's own",
+        ),
+    ] = None,
     nose: NoseOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Name the smell of recordings, or of a board while it is heard.
 
-    A recording has a column a channel, named as the board names it; without a column of times a row is a second.
+    A recording has a column a channel, named as the board names it; without a column of times a row is a second. An
+    answer warns of a board that is not calibrated, and of channels at fault.
 
     Exit code: 0 when all was named (`unknown` is a name, too), 1 when some file could not be, 2 when nothing could be
     done.
     """
-    from olfactory_transformer.cli.sense.listening import load_namer
+    from olfactory_transformer.cli.sense.calibrations import calibrations_of
+    from olfactory_transformer.cli.sense.hearing import answers
+    from olfactory_transformer.cli.sense.listening import board_named, frames_of, load_namer
 
     if (path is not None) and (source is not None or seconds is not None or until_settled):
         raise typer.BadParameter("--input takes recordings: got SOURCE, --seconds or --until-settled with it")
-    namer = load_namer(nose, config, smells)
+    namer, known = load_namer(nose, config, smells), calibrations_of(config)
     said = _words() if words else None
     if path is not None:
-        failed = _files(namer, path, as_json, count, said)
+        failed = _files(named(namer, path, known, sensor), path, as_json, count, said)
     else:
-        failed = _live(namer, source, config, seconds, until_settled, as_json, count, said)
+        _, board = board_named(source, config, sensor=sensor)
+        told = answers(namer, frames_of(source, config, seconds), known.get(board))
+        failed = _live(told, until_settled, as_json, count, said)
     if failed:
         raise typer.Exit(1)
 
@@ -78,13 +92,19 @@ def identify(
 # -- files ---------------------------------------------------------------------------------------------------
 
 
-def _files(namer: Namer, path: Path, as_json: bool, count: int, words: Words | None) -> int:
-    """Name each file, and return how many could not be."""
+def _files(
+    answers: Iterable[tuple[str, SmellIdentification | Exception]],
+    path: Path,
+    as_json: bool,
+    count: int,
+    words: Words | None,
+) -> int:
+    """Show the answer of each file, and return of how many there is none."""
     from olfactory_transformer.cli.sense.smell_text import show
     from olfactory_transformer.core.smells import SmellIdentification
 
     failed = total = 0
-    for file, found in named(namer, path):
+    for file, found in answers:
         if as_json:
             # Printed as they come: a folder may be long, and what is done is not lost to what fails later.
             print(
@@ -104,17 +124,22 @@ def _files(namer: Namer, path: Path, as_json: bool, count: int, words: Words | N
     return failed
 
 
-def named(namer: Namer, path: Path) -> Iterator[tuple[str, SmellIdentification | Exception]]:
+def named(
+    namer: Namer, path: Path, known: Mapping[str, Calibration], sensor: str | None
+) -> Iterator[tuple[str, SmellIdentification | Exception]]:
     """Yield (file, answer or why there is none) for each recording of a file or folder."""
+    from olfactory_transformer.api.sensors.naming import with_warnings
     from olfactory_transformer.cli.sense.listening import recordings_in
     from olfactory_transformer.core.errors import SensorError
+    from olfactory_transformer.sensors.calibration.checks import check_recording
 
     for file, recording in recordings_in(path):
         if isinstance(recording, Exception):
             yield file, recording
             continue
+        calibration = known.get(sensor or recording.notes.get("sensor", ""))
         try:
-            yield file, namer.identify(recording)
+            yield file, with_warnings(namer.identify(recording), check_recording(recording, calibration))
         except SensorError as error:
             yield file, error
 
@@ -134,23 +159,19 @@ def _object(
 
 
 def _live(
-    namer: Namer,
-    source: str | None,
-    config: Path | None,
-    seconds: float | None,
+    answers: Iterable[SmellIdentification],
     until_settled: bool,
     as_json: bool,
     count: int,
     words: Words | None,
 ) -> int:
-    from olfactory_transformer.cli.sense.hearing import Screen, answers
-    from olfactory_transformer.cli.sense.listening import frames_of
+    from olfactory_transformer.cli.sense.hearing import Screen
     from olfactory_transformer.cli.sense.smell_text import show
 
     last = None
     with Screen(as_json, count) as tell:
         try:
-            for answer in answers(namer, frames_of(source, config, seconds)):
+            for answer in answers:
                 last = answer
                 tell(answer)
                 if until_settled and answer.settled:

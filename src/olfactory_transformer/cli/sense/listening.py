@@ -208,6 +208,21 @@ def source_named(
     )
 
 
+def board_named(
+    text: str | None, config: Path | None, *, sensor: str | None = None, baudrate: int | None = None
+) -> tuple[Source, str]:
+    """Return the source of a text, or of SENSOR_PORT, and by which id its calibration is kept: `sensor`, if given."""
+    from olfactory_transformer.sensors.identity import check_sensor_id, sensor_id_of
+    from olfactory_transformer.settings import load_settings
+
+    settings = load_settings(olfactory_config=config)
+    # What the settings call the board is meant for the one that they name, and no other.
+    if text in (None, settings.sensor_port):
+        sensor = sensor or settings.sensor_id
+    source = source_named(text, config, baudrate=baudrate)
+    return source, check_sensor_id(sensor) if sensor else sensor_id_of(source)
+
+
 @contextmanager
 def until_told() -> Iterator[Callable[[], bool]]:
     """Give a function that says whether Ctrl-C or SIGTERM came, so that neither falls into the middle of a frame.

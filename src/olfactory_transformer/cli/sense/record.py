@@ -119,19 +119,14 @@ def _replayed(source: str | None, config: Path | None) -> Recording | None:
 def _board(source: str | None, config: Path | None) -> dict[str, str]:
     """Return what the board is called, and which calibration of it counts now."""
     from olfactory_transformer.cli.keys import opened
-    from olfactory_transformer.cli.sense.listening import source_named
+    from olfactory_transformer.cli.sense.listening import board_named
     from olfactory_transformer.core.errors import DatabaseError
     from olfactory_transformer.database.calibrations import CalibrationStore
-    from olfactory_transformer.sensors.identity import sensor_id_of
-    from olfactory_transformer.settings import load_settings
 
-    board = source_named(source, config)
+    board, sensor = board_named(source, config)
     if board.kind not in ("serial", "mqtt"):
         return {}
-    settings = load_settings(olfactory_config=config)
-    # What the settings call the board is meant for the one that they name, and no other.
-    own = settings.sensor_id if source in (None, settings.sensor_port) else None
-    notes = {"sensor": own or sensor_id_of(board)}
+    notes = {"sensor": sensor}
     try:
         with opened(config) as database:
             current = CalibrationStore(database).current(notes["sensor"])

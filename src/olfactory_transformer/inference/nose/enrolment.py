@@ -41,6 +41,9 @@ class Enrolled:
         Those that were used in all recordings.
     sensor_id : str or None
         Of the board that they were made with.
+    counts : array (recordings, channels), float32, or None
+        Mean counts of each recording in `channels`, which tell of the session (`inference.nose.session`). None: not
+        kept.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Enrolled:
     model_version: str
     channels: tuple[str, ...] = ()
     sensor_id: str | None = None
+    counts: Floats | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -63,6 +67,12 @@ class Enrolled:
             )
         if not np.allclose(np.linalg.norm(rows.astype(np.float64), axis=1), 1, atol=1e-3):
             raise FileFormatError(f"{shown(self.name)}: a prototype that is not of length 1")
+        if self.counts is not None and not (
+            self.counts.shape == (len(rows), len(self.channels)) and np.isfinite(self.counts).all()
+        ):
+            raise FileFormatError(
+                f"{shown(self.name)}: counts of shape {self.counts.shape}, expected ({len(rows)}, {len(self.channels)})"
+            )
 
     @property
     def recordings(self) -> int:
@@ -91,7 +101,13 @@ class Enrolled:
         used = tuple(name for name in self.channels if name in other.channels)
         rows = np.concatenate([self.prototypes, other.prototypes])
         same = self.sensor_id if self.sensor_id == other.sensor_id else None
-        return Enrolled(self.name, rows, self.model_version, used, same)
+        parts = [
+            one.counts[:, [one.channels.index(name) for name in used]]
+            for one in (self, other)
+            if one.counts is not None
+        ]
+        counts = np.concatenate(parts) if len(parts) == 2 else None
+        return Enrolled(self.name, rows, self.model_version, used, same, counts)
 
 
 def enrol(
@@ -132,7 +148,13 @@ def enrol(
     read = [model.read(recording) for recording in recordings]
     used = tuple(each for each in read[0].channels if all(each in one.channels for one in read))
     rows = np.stack([place(one.embeddings) for one in read])
-    return Enrolled(name, rows, model.version, used, sensor_id)
+    counts = np.stack([_mean_counts(recording, used) for recording in recordings])
+    return Enrolled(name, rows, model.version, used, sensor_id, counts)
+
+
+def _mean_counts(recording: Recording, channels: Sequence[str]) -> Floats:
+    values = recording.values[:, [recording.names.index(name) for name in channels]].astype(np.float64)
+    return np.asarray(np.nanmean(values, axis=0), np.float32)
 
 
 def check_name(name: str) -> None:
@@ -176,6 +198,7 @@ class _Stored(msgspec.Struct, tag="olfactory-smell", forbid_unknown_fields=True)
     prototypes: bytes  # little-endian float32, row after row
     channels: list[str] = []
     sensor_id: str | None = None
+    counts: bytes = b""  # as the prototypes, a row of as many numbers as there are channels; empty: not kept
 
 
 def to_bytes(smell: Enrolled) -> bytes:
@@ -195,6 +218,7 @@ def to_bytes(smell: Enrolled) -> bytes:
             rows.tobytes(),
             list(smell.channels),
             smell.sensor_id,
+            b"" if smell.counts is None else np.ascontiguousarray(smell.counts, "<f4").tobytes(),
         )
     )
 
@@ -218,8 +242,15 @@ def from_bytes(data: bytes, source: object = "enrolment") -> Enrolled:
             f"{source}: {len(stored.prototypes)} bytes of prototypes, expected rows of {stored.width} numbers"
         )
     rows = np.frombuffer(stored.prototypes, "<f4").reshape(-1, stored.width).astype(np.float32)
+    if stored.counts and len(stored.counts) != 4 * len(rows) * len(stored.channels):
+        raise FileFormatError(
+            f"{source}: {len(stored.counts)} bytes of counts, expected {len(rows)} rows of {len(stored.channels)}"
+        )
+    counts = np.frombuffer(stored.counts, "<f4").reshape(len(rows), -1) if stored.counts else None
     try:
-        return Enrolled(stored.name, rows, stored.model_version, tuple(stored.channels), stored.sensor_id)
+        return Enrolled(
+            stored.name, rows, stored.model_version, tuple(stored.channels), stored.sensor_id, counts
+        )
     except FileFormatError as error:
         raise FileFormatError(f"{source}: {error}") from None
 

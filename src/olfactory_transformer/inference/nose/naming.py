@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from olfactory_transformer.core.errors import UnknownSmell
+from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.core.smells import SmellIdentification
 from olfactory_transformer.inference.defaults import DEFAULT_NOSE
 from olfactory_transformer.inference.nose.contract import NoseModel
 from olfactory_transformer.inference.nose.enrolment import Enrolled
 from olfactory_transformer.inference.nose.plain import PlainNose, model_for
+from olfactory_transformer.inference.nose.session import SessionNose, session_of
 from olfactory_transformer.inference.nose.taught import Evidence, Taught, TaughtEvidence
 from olfactory_transformer.sensors.recording import Recording
 
@@ -29,13 +31,15 @@ class Namer:
     base : NoseModel
     evidence : callable
         Makes an `Evidence` of the base model's own smells, with nothing in it.
-    channels : tuple of str
-        Those that the base model knows.
+    config : NoseConfig
+        Of the base model.
     taught : sequence of Enrolled
         To whatever model; each is used with its own.
     smells : "auto", "base", "own" or "both"
         What a recording may be named: `own` smells alone, those of the `base` model alone, or `both`, own ones first.
-        `auto` is `own` where one was taught to the model that reads the recording, else `base`.
+        `auto` is `own` where one was taught to the model that reads the recording, else `base`. With `both`, own
+        smells that the base model knows by the same name show what the session does to the board, and the base model
+        hears it without that; see `inference.nose.session`.
 
     Examples
     --------
@@ -45,7 +49,7 @@ class Namer:
     >>> frames = [Frame(float(t), {"mq3": 300.0 + t, "mq135": 120.0}) for t in range(120)]
     >>> coffee = Recording.of(frames)
     >>> taught = [enrol(PlainNose(), "coffee", [coffee])]
-    >>> Namer(PlainNose(), TaughtEvidence, ("CO", "VOC"), taught).identify(coffee).name
+    >>> Namer(PlainNose(), TaughtEvidence, NoseConfig(("CO", "VOC"), ()), taught).identify(coffee).name
     'coffee'
     """
 
@@ -53,12 +57,15 @@ class Namer:
         self,
         base: NoseModel,
         evidence: Callable[[], Evidence],
-        channels: tuple[str, ...],
+        config: NoseConfig,
         taught: Sequence[Enrolled] = (),
         smells: Smells = "auto",
     ) -> None:
-        self.base, self.channels, self.smells = base, channels, smells
+        self.channels, self.smells = config.channels, smells
         self._evidence, self._taught = evidence, tuple(taught)
+        mine = [each for each in taught if each.model_version == base.version] if smells == "both" else []
+        shift = session_of(mine, config)
+        self.base = SessionNose(base, shift) if shift is not None else base
 
     @classmethod
     def from_pretrained(
@@ -74,7 +81,7 @@ class Namer:
         from olfactory_transformer.inference.nose.predictor import NosePredictor
 
         base = NosePredictor.from_pretrained(model)
-        return cls(base, lambda: BaseEvidence(base.config), base.config.channels, taught, smells)
+        return cls(base, lambda: BaseEvidence(base.config), base.config, taught, smells)
 
     def model_for(self, recording: Recording) -> NoseModel:
         """Return the model that reads a board with a recording's channels."""

@@ -16,13 +16,21 @@ from olfactory_transformer.core.errors import RecordingError
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.reading import cut_windows
 from olfactory_transformer.sensors.channels import ROOM
-from olfactory_transformer.sensors.features import CHANNEL_FEATURES, PAIR_FEATURES, Features, features_of
+from olfactory_transformer.sensors.features import (
+    CHANNEL_FEATURES,
+    LEVELS,
+    PAIR_FEATURES,
+    Features,
+    features_of,
+)
 from olfactory_transformer.sensors.recording import Recording
 
 WAVES = 256
 # Chosen on SmellNet, where anything from half to twice as much is as good: what two features differ by, over which they
-# count as different, and how much of that each channel's moves are beside the ratios.
-PAIR_SPREAD, CHANNEL_SPREAD = 0.25, 0.8
+# count as different: ratios, correlations, and each channel's moves.
+_OTHERS = PAIR_FEATURES - LEVELS
+PAIR_SPREADS = np.repeat([0.25 * np.sqrt(LEVELS), 0.5 * np.sqrt(_OTHERS)], [LEVELS, _OTHERS])
+CHANNEL_SPREAD = 0.8
 MOST_CHANNELS = 64
 
 
@@ -39,7 +47,7 @@ class PlainNose:
     """
 
     smells: tuple[str, ...] = ()
-    version = "plain@1"
+    version = "plain@2"
     window_seconds = 100.0
     hop_seconds = 25.0
 
@@ -100,7 +108,7 @@ def _embed(said: Features, frequencies: NDArray[np.float32]) -> NDArray[np.float
     channels = said.present.sum(1)[:, None, None]
     numbers = np.concatenate(
         [
-            (said.pairs / (PAIR_SPREAD * np.sqrt(pairs * PAIR_FEATURES))).reshape(count, -1),
+            (said.pairs / (PAIR_SPREADS * np.sqrt(pairs))).reshape(count, -1),
             (said.channels / (CHANNEL_SPREAD * np.sqrt(channels * CHANNEL_FEATURES))).reshape(count, -1),
         ],
         1,

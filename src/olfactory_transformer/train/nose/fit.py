@@ -16,7 +16,7 @@ from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.model.nose import NoseMember, NoseNetwork, Statistics
 from olfactory_transformer.sensors.features import Features, features_of
 from olfactory_transformer.train.nose.data import FLOORS, GAS, Labelled, smells_of
-from olfactory_transformer.train.nose.shifts import draw
+from olfactory_transformer.train.nose.shifts import GAIN, OFFSET, draw
 
 _GRADIENT = 2.0
 _WARM_UP = 100  # steps
@@ -65,9 +65,22 @@ Report = Callable[[int, float], None]
 
 
 def config_for(recordings: Sequence[Labelled], base: NoseConfig | None = None) -> NoseConfig:
-    """Return the config of a network for these recordings' substances."""
-    base = base or NoseConfig((), ())
-    return replace(base, channels=GAS, floors=FLOORS, smells=smells_of(list(recordings)))
+    """Return the config of a network for these recordings' substances, with the usual counts of each."""
+    smells = smells_of(list(recordings))
+    levels = np.stack([np.log(each.gas.mean(0) + FLOORS) for each in recordings])
+    own = np.array([smells.index(each.substance) for each in recordings])
+    usual = np.stack([levels[own == smell].mean(0) for smell in range(len(smells))])
+    spread = np.sqrt(np.square(levels - usual[own]).sum(0) / max(len(recordings) - len(smells), 1))
+    return replace(
+        base or NoseConfig((), ()),
+        channels=GAS,
+        floors=FLOORS,
+        smells=smells,
+        levels=tuple((np.exp(usual) - FLOORS).round(2).ravel().tolist()),
+        level_spread=tuple(spread.round(4).tolist()),
+        session_gain=tuple(GAIN.tolist()),
+        session_offset=tuple(OFFSET.tolist()),
+    )
 
 
 def fit_member(

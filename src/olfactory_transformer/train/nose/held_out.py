@@ -15,9 +15,10 @@ from olfactory_transformer.sensors.features import features_of
 from olfactory_transformer.train.nose.data import FOLDS, Labelled, read_smellnet, smells_of
 from olfactory_transformer.train.nose.fit import NoseRecipe, run, together
 from olfactory_transformer.train.nose.jobs import Job, train_members
-from olfactory_transformer.train.nose.shifts import draw
+from olfactory_transformer.train.nose.shifts import Session, draw
 
 SHIFTS = (0.0, 0.5, 1.0, 1.5, 2.0)
+SESSIONS = 5  # made-up ones of each size: one alone may be kind or unkind
 GROUPS = 5
 _BATCH = 64
 
@@ -31,6 +32,8 @@ class Heard:
     recording : Labelled
     shift : float
         Size of the made-up session that it was heard in; 0: as recorded.
+    session : int
+        Which of the sessions of that size, from 0.
     smells : tuple of str
         That the network knew.
     logits : array (windows, smells), float32
@@ -40,6 +43,7 @@ class Heard:
 
     recording: Labelled
     shift: float
+    session: int
     smells: tuple[str, ...]
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
@@ -58,14 +62,17 @@ class HeldOut:
     Parameters
     ----------
     recordings : list of Heard
-        Each recording once a shift, by the network that learned from the other folds.
+        Each recording in every session of each size, by the network that learned from the other folds.
     substances : list of Heard
         By the networks that learned without a fifth of the substances, as recorded and under a shift of 1: all
         recordings of those, and of the substances that they knew the recordings of fold 0, not heard either.
+    networks : dict of int to NoseNetwork
+        By the fold that each did not hear.
     """
 
     recordings: list[Heard]
     substances: list[Heard]
+    networks: dict[int, NoseNetwork]
 
 
 def groups_of(substances: Sequence[str]) -> list[tuple[str, ...]]:
@@ -95,42 +102,41 @@ def hold_out(
     networks: dict[tuple[int | None, tuple[str, ...]], tuple[list[NoseMember], NoseConfig]] = {}
     for job, member, config in train_members(data, out, jobs, base, recipe, processes, tell):
         networks.setdefault((job.fold, job.without), ([], config))[0].append(member)
-    by_fold, by_group = [], []
+    by_fold, by_group, heard_by = [], [], {}
     for (fold, without), (trained, config) in networks.items():
         network = together(trained, config)
         if without:
             unseen = [each for each in recordings if each.substance in without or each.fold == fold]
             for shift in (0.0, 1.0):
                 by_group += hear(network, unseen, shift, seed)
-        else:
+        elif fold is not None:
+            heard_by[fold] = network
             unseen = [each for each in recordings if each.fold == fold]
             for shift in SHIFTS:
                 by_fold += hear(network, unseen, shift, seed)
-    return HeldOut(by_fold, by_group)
+    return HeldOut(by_fold, by_group, heard_by)
+
+
+def sessions_of(shift: float, seed: int) -> list[Session | None]:
+    """Return the made-up sessions of a size; of 0 there is one, in which nothing changes."""
+    if not shift:
+        return [None]
+    return [draw(shift, 1, np.random.default_rng([seed, number])) for number in range(SESSIONS)]
 
 
 def hear(network: NoseNetwork, recordings: Sequence[Labelled], shift: float, seed: int) -> list[Heard]:
-    """Let a network hear recordings, all of them in one made-up session of a size.
-
-    All recordings of a fold share a session, as those of another day would.
-    """
-    session = draw(shift, 1, np.random.default_rng(1000 + seed)) if shift else None
+    """Let a network hear recordings in each session of a size: all of them in the same, as those of another day are."""
     config, floors = network.config, np.array(network.config.floors)
     window, hop = round(config.window), round(config.hop)
     heard = []
-    for each in recordings:
-        gas = session.apply(each.gas) if session else each.gas
-        windows = np.stack([gas[start : start + window] for start in range(0, len(gas) - window + 1, hop)])
-        said = [
-            run(network, features_of(windows[i : i + _BATCH], floors)) for i in range(0, len(windows), _BATCH)
-        ]
-        heard.append(
-            Heard(
-                each,
-                shift,
-                config.smells,
-                np.concatenate([logits for logits, _ in said]),
-                np.concatenate([embeddings for _, embeddings in said]),
-            )
-        )
+    for number, session in enumerate(sessions_of(shift, seed)):
+        for each in recordings:
+            gas = session.apply(each.gas) if session else each.gas
+            windows = np.stack([gas[at : at + window] for at in range(0, len(gas) - window + 1, hop)])
+            said = [
+                run(network, features_of(windows[i : i + _BATCH], floors))
+                for i in range(0, len(windows), _BATCH)
+            ]
+            logits, embeddings = (np.concatenate(part) for part in zip(*said, strict=True))
+            heard.append(Heard(each, shift, number, config.smells, logits, embeddings))
     return heard

@@ -20,6 +20,9 @@ from olfactory_transformer.model.nose import NoseMember
 from olfactory_transformer.train.nose.data import Labelled, read_smellnet
 from olfactory_transformer.train.nose.fit import NoseRecipe, config_for, fit_member
 
+# What a member's weights depend on; the rest of a config is fitted afterwards.
+_NETWORK = ("channels", "floors", "smells", "width", "layers", "heads", "embedding", "dropout")
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -45,7 +48,8 @@ class Job:
 
 def member_path(out: Path, job: Job, config: NoseConfig, recipe: NoseRecipe) -> Path:
     """Return where a job's weights go; another recipe's go elsewhere."""
-    said = json.dumps([asdict(job), asdict(config), asdict(recipe)], sort_keys=True)
+    network = [getattr(config, name) for name in _NETWORK]
+    said = json.dumps([asdict(job), network, asdict(recipe)], sort_keys=True)
     left = "all" if job.fold is None else f"fold{job.fold}"
     parted = f"-without-{hashlib.sha256(repr(job.without).encode()).hexdigest()[:6]}" if job.without else ""
     return out / f"{left}{parted}-{job.seed}-{hashlib.sha256(said.encode()).hexdigest()[:8]}.safetensors"

@@ -93,6 +93,23 @@ def enrolled_top(points: Sequence[tuple[str, int, Floats]], taught: int) -> floa
     return float(np.mean(right))
 
 
+def apart(heard: Sequence[Heard]) -> list[list[Heard]]:
+    """Return what each network said in each session, apart."""
+    parts: dict[tuple[tuple[str, ...], int], list[Heard]] = {}
+    for each in heard:
+        parts.setdefault((each.smells, each.session), []).append(each)
+    return list(parts.values())
+
+
+def unknown_points(heard: Sequence[Heard]) -> list[tuple[str, int, Floats]]:
+    """Return the points of substances that the network had not heard of, for `enrolled_top`."""
+    return [
+        (each.recording.substance, each.recording.fold, mean_point(each.embeddings))
+        for each in heard
+        if each.place < 0
+    ]
+
+
 def mean_point(embeddings: NDArray[np.floating]) -> Floats:
     """Return the direction of the mean of a recording's windows, of length 1."""
     mean = embeddings.astype(np.float64).mean(0)

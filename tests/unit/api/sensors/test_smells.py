@@ -8,6 +8,7 @@ from nose import MadeUpEvidence
 
 from olfactory_transformer.api.sensors import smells
 from olfactory_transformer.api.sensors.naming import Naming
+from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.inference.nose.enrolment import from_bytes
 from olfactory_transformer.inference.nose.fake import FakeNose
 
@@ -26,7 +27,7 @@ def recording(smell, seed=0, seconds=60):
 
 def made_up(version="made-up-nose@1"):
     model = FakeNose(version=version)
-    return lambda: Naming(model, lambda: MadeUpEvidence(model), BOARD)
+    return lambda: Naming(model, lambda: MadeUpEvidence(model), NoseConfig(BOARD, model.smells))
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_bytes_come_back():
         ({"width": 0}, "expected rows of 0 numbers"),
         ({"width": 5}, "expected rows of 5 numbers"),
         ({"prototypes": ""}, "0 bytes"),
-        ({"prototypes": "A" * 1024}, "not of length 1"),
+        ({"prototypes": "A" * 1024, "counts": ""}, "not of length 1"),
         ({"prototypes": "!"}, "not a smell"),
         ({"name": "unknown"}, "not 'unknown'"),
         ({"name": " a"}, "printable"),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from olfactory_transformer.core.errors import RecordingError, UnknownSmell
+from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.core.smells import Smell, SmellIdentification
 from olfactory_transformer.inference.nose.enrolment import enrol
 from olfactory_transformer.inference.nose.fake import FakeNose
@@ -35,7 +36,7 @@ def foreign(smell="coffee", seed=0):
 
 
 def namer(*taught, smells="auto"):
-    return Namer(NOSE, Base, ("NO2", "CO", "VOC"), taught, smells)
+    return Namer(NOSE, Base, NoseConfig(("NO2", "CO", "VOC"), NOSE.smells), taught, smells)
 
 
 def coffee(model=NOSE, of=recording):
