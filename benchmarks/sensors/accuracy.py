@@ -239,8 +239,8 @@ same session. A recording's answer is the mean of its windows' log probabilities
 
 Expected calibration error of the first name's probability: {error:.3f}.
 
-With every channel trees are better, for the reason that follows; under any shift of the session (below) the network
-is far better than they are.
+As recorded, trees on the same numbers do as well or a little better, and with every channel better still, for the
+reason that follows; under any shift of the session (below) the network is far better than they are.
 
 **What this can and cannot show.** Almost every substance was recorded in one session. The room alone names half of the
 recordings, and trees that are given it, and the levels, beat everything: they recognise the session. What the network
