@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -157,7 +158,8 @@ def test_a_board_that_is_not_calibrated_is_named_with_a_warning(monkeypatch):
     assert of_files() and not of_files("--sensor", "desk")
     assert warned() and not warned("--sensor", "desk")
     monkeypatch.setenv("SENSOR_ID", "desk")
-    assert not warned()
+    assert not warned() and not of_files()
+    monkeypatch.delenv("SENSOR_ID")
     Path("a.csv.json").write_text(json.dumps({"sensor": "desk"}))
     assert not of_files()
     assert "! uncalibrated" in run("identify", "--input", "air.csv").stdout
@@ -308,9 +310,24 @@ def test_the_hook_gets_the_verdict_and_watching_goes_on(profile):
     assert end["end"] and end["seconds"] > 140
 
 
+def test_what_a_hook_writes_is_not_among_the_verdicts(profile):
+    command = [sys.executable, "-m", "olfactory_transformer.cli", "sense", "watch"]
+    options = [write("b.csv", seed=31, change=leak), "--reference", profile, "--hook", "echo rung"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert "rung" in done.stderr
+    assert all(json.loads(line) for line in done.stdout.splitlines())
+
+
+def test_a_batch_of_which_little_was_heard_is_told_of(profile):
+    result = run("watch", write("short.csv", seed=30, seconds=40), "--reference", profile)
+    assert result.exit_code == 0 and "the rest was not judged" in result.stderr
+    whole = run("watch", write("g.csv", seed=30), "--reference", profile)
+    assert "not judged" not in whole.stderr
+
+
 def test_the_other_options(profile):
     short = run("watch", "replay:" + write("b.csv", change=leak), "--reference", profile, "--seconds", "60")
-    assert short.exit_code == 0
+    assert short.exit_code == 0 and "not judged" not in short.stderr
     good = [f"good-{seed}.csv" for seed in range(6)]
     assert run("reference", *good, "--out", "start.json", "--against", "start").exit_code == 0
     assert json.loads(Path("start.json").read_text())["against"] == "start"

@@ -18,7 +18,9 @@ LARGEST = 1e15
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-SensorId = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=SENSOR_ID)]
+SensorId = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=100, pattern=SENSOR_ID.removesuffix("$") + r"\Z")
+]
 
 
 class Start(msgspec.Struct, tag="start", forbid_unknown_fields=True, frozen=True):

@@ -214,14 +214,14 @@ def import_smells(
 
 def _recorded(paths: list[Path]) -> tuple[list[Recording], int]:
     """Return the recordings of files and folders, and how many could not be read; each of those is told of."""
-    from olfactory_transformer.cli.sense.listening import recordings_in
+    from olfactory_transformer.cli.sense.listening import recordings_in, told_of
 
     found, failed = [], 0
     for path in paths:
         for file, recording in recordings_in(path):
             if isinstance(recording, Exception):
                 failed += 1
-                typer.echo(f"olfactory: {file}: {recording}", err=True)
+                typer.echo(f"olfactory: {told_of(file, recording)}", err=True)
             else:
                 found.append(recording)
     return found, failed

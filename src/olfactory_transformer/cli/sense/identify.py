@@ -74,13 +74,15 @@ def identify(
     from olfactory_transformer.cli.sense.calibrations import calibrations_of
     from olfactory_transformer.cli.sense.hearing import answers
     from olfactory_transformer.cli.sense.listening import board_named, frames_of, load_namer
+    from olfactory_transformer.settings import load_settings
 
     if (path is not None) and (source is not None or seconds is not None or until_settled):
         raise typer.BadParameter("--input takes recordings: got SOURCE, --seconds or --until-settled with it")
     namer, known = load_namer(nose, config, smells), calibrations_of(config)
     said = _words() if words else None
     if path is not None:
-        failed = _files(named(namer, path, known, sensor), path, as_json, count, said)
+        usual = load_settings(olfactory_config=config).sensor_id or ""
+        failed = _files(named(namer, path, known, sensor, usual), path, as_json, count, said)
     else:
         _, board = board_named(source, config, sensor=sensor)
         told = answers(namer, frames_of(source, config, seconds), known.get(board))
@@ -100,6 +102,7 @@ def _files(
     words: Words | None,
 ) -> int:
     """Show the answer of each file, and return of how many there is none."""
+    from olfactory_transformer.cli.sense.listening import told_of
     from olfactory_transformer.cli.sense.smell_text import show
     from olfactory_transformer.core.smells import SmellIdentification
 
@@ -114,7 +117,7 @@ def _files(
             show(file, found, count, words)
         else:
             sys.stdout.flush()
-            typer.echo(f"{file}: {found}", err=True)
+            typer.echo(told_of(file, found), err=True)
         failed += not isinstance(found, SmellIdentification)
         total += 1
     if as_json:
@@ -125,9 +128,12 @@ def _files(
 
 
 def named(
-    namer: Namer, path: Path, known: Mapping[str, Calibration], sensor: str | None
+    namer: Namer, path: Path, known: Mapping[str, Calibration], sensor: str | None, usual: str
 ) -> Iterator[tuple[str, SmellIdentification | Exception]]:
-    """Yield (file, answer or why there is none) for each recording of a file or folder."""
+    """Yield (file, answer or why there is none) for each recording of a file or folder.
+
+    A recording is of the board `sensor`, else of the one that its notes name, else of the `usual` one.
+    """
     from olfactory_transformer.api.sensors.naming import with_warnings
     from olfactory_transformer.cli.sense.listening import recordings_in
     from olfactory_transformer.core.errors import SensorError
@@ -137,7 +143,7 @@ def named(
         if isinstance(recording, Exception):
             yield file, recording
             continue
-        calibration = known.get(sensor or recording.notes.get("sensor", ""))
+        calibration = known.get(sensor or recording.notes.get("sensor", usual))
         try:
             yield file, with_warnings(namer.identify(recording), check_recording(recording, calibration))
         except SensorError as error:

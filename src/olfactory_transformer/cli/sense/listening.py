@@ -117,6 +117,16 @@ def recordings_in(path: Path) -> Iterator[tuple[str, Recording | OlfactoryError 
     yield from read_recordings(path)
 
 
+def told_of(file: str, error: Exception) -> str:
+    """Return an error with its file in front, once.
+
+    >>> told_of("a.csv", ValueError("a.csv: empty")), told_of("a.csv", ValueError("empty"))
+    ('a.csv: empty', 'a.csv: empty')
+    """
+    said = str(error)
+    return said if said.startswith(f"{file}:") else f"{file}: {said}"
+
+
 def frames_of(text: str | None, config: Path | None, seconds: float | None = None) -> Iterator[Frame]:
     """Yield the frames of a source; troubles go to standard error. Parameters and errors are those of `heard_of`."""
     from olfactory_transformer.sensors.frame import Frame

@@ -114,6 +114,11 @@ def watch(
     if last is None:
         raise RecordingError("no frame", "a batch to watch")
     screen.end(last)
+    if not told and last.seconds < min(last.of_seconds, seconds or last.of_seconds) - profile.grid.step:
+        typer.echo(
+            f"olfactory: heard {last.seconds:.0f} of {last.of_seconds:.0f} s; the rest was not judged",
+            err=True,
+        )
     if told:
         raise typer.Exit(1)
 
@@ -148,7 +153,12 @@ def _run(hook: str, verdict: Verdict) -> None:
     """Run the hook; whatever goes wrong with it is told of and harms nothing."""
     try:
         done = subprocess.run(
-            hook, shell=True, input=json.dumps(verdict.as_dict()).encode(), timeout=_HOOK_SECONDS, check=False
+            hook,
+            shell=True,
+            input=json.dumps(verdict.as_dict()).encode(),
+            stdout=2,  # standard output has our verdicts alone
+            timeout=_HOOK_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         typer.echo(f"olfactory: the hook did not end within {_HOOK_SECONDS:.0f} s and was ended", err=True)

@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from olfactory_transformer.core.errors import FileFormatError, RecordingError, shown
+from olfactory_transformer.core.errors import CalibrationError, FileFormatError, RecordingError, shown
 from olfactory_transformer.core.smells import UNKNOWN
 from olfactory_transformer.inference.nose.contract import NoseModel
+from olfactory_transformer.sensors.identity import check_sensor_id
 from olfactory_transformer.sensors.recording import Recording
 
 MAX_NAME = 100  # characters, as the database has room for
@@ -48,7 +49,9 @@ class Enrolled:
     Raises
     ------
     FileFormatError
-        The name or the prototypes cannot be what they are said to be.
+        The name, the prototypes or the counts cannot be what they are said to be.
+    CalibrationError
+        The sensor's id is none.
     """
 
     name: str
@@ -67,12 +70,13 @@ class Enrolled:
             )
         if not np.allclose(np.linalg.norm(rows.astype(np.float64), axis=1), 1, atol=1e-3):
             raise FileFormatError(f"{shown(self.name)}: a prototype that is not of length 1")
-        if self.counts is not None and not (
-            self.counts.shape == (len(rows), len(self.channels)) and np.isfinite(self.counts).all()
-        ):
-            raise FileFormatError(
-                f"{shown(self.name)}: counts of shape {self.counts.shape}, expected ({len(rows)}, {len(self.channels)})"
-            )
+        if self.sensor_id is not None:
+            check_sensor_id(self.sensor_id)
+        counts, shape = self.counts, (len(rows), len(self.channels))
+        if counts is not None and counts.shape != shape:
+            raise FileFormatError(f"{shown(self.name)}: counts of shape {counts.shape}, expected {shape}")
+        if counts is not None and not (np.isfinite(counts) & (counts >= 0)).all():
+            raise FileFormatError(f"{shown(self.name)}: counts that are no numbers or below 0")
 
     @property
     def recordings(self) -> int:
@@ -96,7 +100,7 @@ class Enrolled:
         if other.model_version != self.model_version:
             raise FileFormatError(
                 f"{shown(self.name)}: recordings on the map of {other.model_version}, "
-                f"expected that of {self.model_version}; enrol the smell again"
+                f"expected that of {self.model_version}; forget those first, or take another name"
             )
         used = tuple(name for name in self.channels if name in other.channels)
         rows = np.concatenate([self.prototypes, other.prototypes])
@@ -154,7 +158,7 @@ def enrol(
 
 def _mean_counts(recording: Recording, channels: Sequence[str]) -> Floats:
     values = recording.values[:, [recording.names.index(name) for name in channels]].astype(np.float64)
-    return np.asarray(np.nanmean(values, axis=0), np.float32)
+    return np.asarray(np.nanmean(np.maximum(values, 0), axis=0), np.float32)  # as the network takes them
 
 
 def check_name(name: str) -> None:
@@ -251,7 +255,7 @@ def from_bytes(data: bytes, source: object = "enrolment") -> Enrolled:
         return Enrolled(
             stored.name, rows, stored.model_version, tuple(stored.channels), stored.sensor_id, counts
         )
-    except FileFormatError as error:
+    except (FileFormatError, CalibrationError) as error:
         raise FileFormatError(f"{source}: {error}") from None
 
 

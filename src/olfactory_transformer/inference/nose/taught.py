@@ -10,15 +10,15 @@ embedding by linear discriminants that had not seen the substances it was asked 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from olfactory_transformer.core.errors import ModelForeign, UnknownSmell
 from olfactory_transformer.core.smells import Smell, SmellIdentification
-from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
+from olfactory_transformer.inference.nose.contract import NoseReadings
 from olfactory_transformer.inference.nose.enrolment import (
     Enrolled,
     Floats,
@@ -34,8 +34,6 @@ USUAL_WEIGHT = 10.0  # recordings that the above counts for
 ENOUGH = 3  # recordings of a smell
 SETTLED_WINDOWS = 3  # that change the answer by no more than...
 SETTLED_CHANGE = 0.05  # ...this, half the sum of the probabilities' changes
-
-Mode = Literal["own", "both"]
 
 
 class Evidence(Protocol):
@@ -215,23 +213,6 @@ class TaughtEvidence:
         """Return a warning for every channel that the smells were taught with and that is not there now."""
         used = dict.fromkeys(name for each in self._taught.smells for name in each.channels)
         return tuple(f"missing:{name}" for name in used if name not in self._channels)
-
-
-def usable(smells: Sequence[Enrolled], model: NoseModel) -> tuple[list[Enrolled], list[str]]:
-    """Return the smells on the map of a model, and a warning for each of the others."""
-    mine = [each for each in smells if each.model_version == model.version]
-    others = [each for each in smells if each.model_version != model.version]
-    return mine, [
-        f"{each.name} was taught to {each.model_version} and means nothing to {model.version}; enrol it again"
-        for each in others
-    ]
-
-
-def identify(evidence: Evidence, readings: NoseReadings, warnings: Sequence[str] = ()) -> SmellIdentification:
-    """Return what evidence says of one recording's readings, with further warnings."""
-    evidence.add(readings)
-    answer = evidence.answer()
-    return replace(answer, warnings=tuple(dict.fromkeys((*answer.warnings, *warnings))))
 
 
 def _spreads(rows: Sequence[Floats]) -> NDArray[np.float64]:

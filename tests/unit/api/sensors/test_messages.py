@@ -55,6 +55,7 @@ def test_messages():
         ('{"type": "end", "more": 1}', "invalid-request", "more"),
         ('{"type": "start", "session": 1}', "invalid-request", "$.session"),
         ('{"type": "start", "sensor": "two words"}', "invalid-request", "$.sensor"),
+        ('{"type": "start", "sensor": "b\\n"}', "invalid-request", "$.sensor"),
         ('{"type": "start", "session": "%s"}' % ("x" * 101), "invalid-request", "$.session"),
         (frames(), "invalid-request", "$.frames"),
         (frames(*[FRAME] * (MOST_IN_MESSAGE + 1)), "invalid-request", "$.frames"),

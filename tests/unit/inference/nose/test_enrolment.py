@@ -40,7 +40,7 @@ def test_a_channel_that_one_recording_lacks_is_not_claimed():
 def test_more_recordings_are_added():
     both = coffee(2).with_more(enrol(NOSE, "coffee", [recording(seed=9)], "board-2"))
     assert both.recordings == 3 and both.sensor_id is None
-    with pytest.raises(FileFormatError, match="enrol the smell again"):
+    with pytest.raises(FileFormatError, match="forget those first"):
         coffee(2).with_more(enrol(FakeNose(version="made-up-nose@2"), "coffee", [recording(seed=9)]))
 
 

@@ -7,6 +7,7 @@ from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.inference.nose.enrolment import Enrolled, enrol, from_bytes, to_bytes
 from olfactory_transformer.inference.nose.evidence import Evidence
 from olfactory_transformer.inference.nose.naming import Namer
+from olfactory_transformer.inference.nose.plain import PlainNose
 from olfactory_transformer.inference.nose.predictor import NosePredictor
 from olfactory_transformer.inference.nose.session import session_of, shift_of
 from olfactory_transformer.sensors.channels import channel
@@ -55,6 +56,11 @@ def test_one_wrong_name_among_many_does_not_decide():
 def test_counts_at_the_ends_of_a_scale_give_finite_numbers(counts):
     shift = shift_of(USUAL[:1], np.full((1, 2), counts), CONFIG)
     assert np.isfinite([shift.gain, shift.offset]).all()
+
+
+def test_counts_below_0_are_taught_as_0():
+    values = np.full((60, 2), [-5.0, 40.0], np.float32)
+    assert enrol(PlainNose(), "mint", [recording(values)]).counts.tolist() == [[0, 40]]
 
 
 def test_only_names_that_the_model_knows_show_the_session():
@@ -116,6 +122,12 @@ def test_counts_are_kept_in_the_bytes_and_old_bytes_have_none():
     assert both.channels == ("CO", "VOC") and both.counts[2].tolist() == [720, 95]
     with pytest.raises(ValueError, match=r"counts of shape \(1, 2\), expected \(2, 2\)"):
         replace(taught, counts=np.ones((1, 2), np.float32))
+    for counts in ([[-1.0, 1], [1, 1]], [[np.nan, 1], [1, 1]]):
+        with pytest.raises(ValueError, match="no numbers or below 0"):
+            replace(taught, counts=np.array(counts, np.float32))
+    long = to_bytes(replace(taught, sensor_id="x" * 100)).replace(b'"' + b"x" * 100, b'"' + b"x" * 101)
+    with pytest.raises(ValueError, match=r"smells\.json: got the sensor id 'x+'"):
+        from_bytes(long, "smells.json")
     broken = to_bytes(taught).replace(b'"channels":["CO","VOC"]', b'"channels":["CO"]')
     with pytest.raises(ValueError, match="16 bytes of counts, expected 2 rows of 1"):
         from_bytes(broken)
