@@ -92,16 +92,25 @@ def singles(smiles: Iterable[str]) -> Iterator[Ask]:
 
 
 class Load:
-    """An open loop in a thread: `with Load(server, asks, rate=..., seconds=...) as load: ...; load.result()`."""
+    """An open loop in a thread: `with Load(server, asks, rate=..., seconds=...) as load: ...; load.result()`.
+
+    It is under way, since `began`, when the block is entered.
+    """
 
     def __init__(
         self, server: Served, asks: Iterable[Ask], *, rate: float, seconds: float, **how: object
     ) -> None:
         self._result: Result | None = None
         self._error: BaseException | None = None
-        self.began = time.monotonic()
-        self._run = lambda: open_loop(server.address, asks, rate=rate, seconds=seconds, **how)  # type: ignore[arg-type]
+        self.began, self._under_way = 0.0, threading.Event()
+        noted = self._noted(asks)
+        self._run = lambda: open_loop(server.address, noted, rate=rate, seconds=seconds, **how)  # type: ignore[arg-type]
         self._thread = threading.Thread(target=self._in_thread, daemon=True)
+
+    def _noted(self, asks: Iterable[Ask]) -> Iterator[Ask]:
+        self.began = time.monotonic()  # when the first is asked for
+        self._under_way.set()
+        yield from asks
 
     def _in_thread(self) -> None:
         try:
@@ -111,6 +120,8 @@ class Load:
 
     def __enter__(self) -> Self:
         self._thread.start()
+        while self._thread.is_alive() and not self._under_way.wait(0.05):
+            pass
         return self
 
     def __exit__(self, *_: object) -> None:
