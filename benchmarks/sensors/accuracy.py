@@ -224,8 +224,8 @@ def _page(
     times = [[f"{at}", *(f"{seconds[shift][i]:.3f}" for shift in seconds)] for i, at in enumerate(SECONDS)]
     return f"""# Naming smells from an electronic nose
 
-`olfactory train-sensors --data ../shared/data --out runs/nose`, then `{command}`; commit {commit()}, seed {seed},
-{members} networks a fold. {machine()}
+`olfactory train-sensors --data ../shared/data --out runs/nose --held-out-members {members}`, then
+`{command}`; commit {commit()}, seed {seed}, {members} networks a fold. {machine()}
 
 SmellNet's training recordings: 50 substances, five recordings each, about ten minutes at 1 Hz, one board. The official
 test recordings and those of other days are not here; these are held-out figures of the training recordings alone.

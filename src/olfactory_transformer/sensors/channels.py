@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,3 +58,12 @@ def channel(name: str, unit: str = "") -> Channel:
     """
     known_unit, kind = _KNOWN.get(name.strip().lower(), ("", "gas"))
     return Channel(name, unit or known_unit, kind)
+
+
+def places_of(names: Sequence[str]) -> dict[str, int]:
+    """Return the place of each name in lower case, by which models and boards find each other's channels.
+
+    >>> places_of(("NO2", " CO", "co"))
+    {'co': 1, 'no2': 0}
+    """
+    return {name.strip().lower(): place for place, name in reversed([*enumerate(names)])}

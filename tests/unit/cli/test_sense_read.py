@@ -14,6 +14,8 @@ from board import Board
 from typer.testing import CliRunner
 
 from olfactory_transformer.cli import app
+from olfactory_transformer.cli.sense.listening import source_named
+from olfactory_transformer.core.errors import SourceError
 from olfactory_transformer.sensors.files import read_recording
 
 COMMAND = [sys.executable, "-m", "olfactory_transformer.cli", "sense", "read"]
@@ -55,6 +57,16 @@ def test_a_channel_that_comes_later(tmp_path):
     result = run("replay:a.jsonl", "--format", "jsonl")
     assert json.loads(result.stdout.splitlines()[1])["values"] == {"CO": None, "a,b": 3}
     assert run("replay:a.jsonl", "--format", "csv").stdout.startswith('time,CO,"a,b"\n0,1,\n1,,3\n')
+
+
+def test_the_password_of_one_broker_is_given_to_no_other(monkeypatch):
+    monkeypatch.setenv("SENSOR_PASSWORD", "only-for-friends")
+    nobody = "mqtt://other/nose"  # a password for nobody would be refused
+    with pytest.raises(SourceError, match="a password for nobody"):
+        source_named(nobody, None)
+    monkeypatch.setenv("SENSOR_PORT", "mqtt://bench@broker/nose")
+    assert source_named(nobody, None).name == "mqtt:other/nose"
+    assert source_named(None, None).name == "mqtt:broker/nose"
 
 
 def test_a_board_by_the_settings_and_its_troubles(tmp_path, monkeypatch):

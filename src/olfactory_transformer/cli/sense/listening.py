@@ -206,15 +206,17 @@ def source_named(
     text = text or settings.sensor_port
     if text is None:
         raise typer.BadParameter("got no SOURCE and no SENSOR_PORT, expected one of them")
-    secret = settings.sensor_password
+    # What the settings say of the board of SENSOR_PORT, its password above all, is meant for that one and no other.
+    own = settings.sensor_port in (None, text)
+    secret = settings.sensor_password if own else None
     return source_of(
         text,
         baudrate=baudrate or settings.sensor_baudrate,
         timeout=settings.sensor_timeout,
         speed=speed,
-        names=settings.sensor_names,
-        line_format=settings.sensor_format,
-        password=secret.get_secret_value() if secret and text.startswith("mqtt") else None,
+        names=settings.sensor_names if own else (),
+        line_format=settings.sensor_format if own else "auto",
+        password=secret.get_secret_value() if secret else None,
     )
 
 

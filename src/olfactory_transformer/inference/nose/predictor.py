@@ -15,6 +15,7 @@ from olfactory_transformer.inference.defaults import DEFAULT_NOSE
 from olfactory_transformer.inference.nose.contract import NoseReadings
 from olfactory_transformer.inference.nose.reading import LEAST_CHANNELS, cut_windows
 from olfactory_transformer.model.folder import CONFIG, NOSE, read_json, resolve, verify
+from olfactory_transformer.sensors.channels import places_of
 from olfactory_transformer.sensors.features import features_of
 from olfactory_transformer.sensors.recording import Recording
 
@@ -76,7 +77,7 @@ class NosePredictor:
         Channels go by their names, in any case; those that the model does not know are not used. Neither are those of
         the room, ever.
         """
-        by_name = {name.strip().lower(): place for place, name in reversed([*enumerate(recording.names)])}
+        by_name = places_of(recording.names)
         places = [by_name.get(name.lower()) for name in self.config.channels]
         used = [(slot, place) for slot, place in enumerate(places) if place is not None]
         if len(used) < LEAST_CHANNELS:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.enrolment import Enrolled
+from olfactory_transformer.sensors.channels import places_of
 from olfactory_transformer.sensors.recording import Recording
 
 Floats = NDArray[np.float64]
@@ -47,7 +48,7 @@ class SessionShift:
     def undo(self, recording: Recording) -> Recording:
         """Return a recording as it would have been in the usual session; other channels are left as they are."""
         values = recording.values.copy()
-        places = {name.strip().lower(): place for place, name in reversed([*enumerate(recording.names)])}
+        places = places_of(recording.names)
         for name, gain, offset in zip(self.channels, self.gain, self.offset, strict=True):
             if (place := places.get(name.lower())) is not None:
                 values[:, place] = np.maximum(values[:, place] - offset, 0) * np.exp(-gain)
@@ -107,7 +108,7 @@ def session_of(taught: Sequence[Enrolled], config: NoseConfig) -> SessionShift |
     for each in taught:
         if each.name not in config.smells or each.counts is None:
             continue
-        places = {name.strip().lower(): place for place, name in reversed([*enumerate(each.channels)])}
+        places = places_of(each.channels)
         for row in each.counts:
             usual.append(levels[config.smells.index(each.name)])
             known = [places.get(name.lower()) for name in config.channels]
