@@ -145,6 +145,16 @@ def test_one_that_says_nothing_or_little_does_not_stay(server, monkeypatch):
         assert results[name].count(b"HTTP/1.1") == 1
 
 
+def test_a_connection_is_kept_for_longer_than_proxies_keep_it(server):
+    """uvicorn alone closes after 5 s, and what a proxy sends just then is lost."""
+    assert limits.IDLE_SECONDS > 60
+    with connect(server) as connection:
+        for idle in (7, 0):
+            connection.sendall(GET + b"\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            time.sleep(idle)
+
+
 CHUNKED = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 LAST_CHUNK = b"1\r\n \r\n0\r\n"
 

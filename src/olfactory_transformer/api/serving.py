@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 import uvicorn
 from fastapi import FastAPI
 
-from olfactory_transformer.api.connection import Connection
+from olfactory_transformer.api.connection import IDLE_SECONDS, Connection
 from olfactory_transformer.api.lifecycle import Lifecycle
 from olfactory_transformer.api.listeners import let_nobody_in
 from olfactory_transformer.api.models import Models
@@ -147,5 +147,6 @@ class Serving:
             server_header=False,
             access_log=False,
             log_config=None,
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=self._settings.shutdown_timeout,
         )
