@@ -33,13 +33,14 @@ bench-chemprop: $(DEV)/.installed
 	.venv-chemprop/bin/pip install --quiet --disable-pip-version-check "$(TORCH)" chemprop==2.3.1
 	$(DEV)/bin/python benchmarks/chemprop_baseline.py --data $(DATA) --chemprop .venv-chemprop/bin/chemprop
 
-# The server beside a bare echo and beside the library (20 minutes), what each fault does to it (10), and 35 minutes of steady load.
+# The server beside a bare echo and beside the library (35 minutes), what each fault does to it (30), and 35 minutes of steady load.
 # On a machine that does nothing else.
 bench-serving: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.load.compare --report docs/results/serving.md
 
-# From a board's last frame to the named smell, and an hour's stream (25 minutes).
+# A board unplugged and plugged in again (6 minutes); from its last frame to the named smell, and an hour's stream (25).
 bench-sensors: $(DEV)/.installed
+	$(DEV)/bin/python -m benchmarks.sensors.replugged --data $(DATA) --report docs/results/sensors-replugged.md
 	$(DEV)/bin/python -m benchmarks.sensors.latency --report docs/results/sensors-serving.md
 
 bench-faults: $(DEV)/.installed

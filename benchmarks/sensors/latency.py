@@ -25,7 +25,8 @@ from websockets.sync.client import connect
 
 from benchmarks.load.report import machine
 from benchmarks.load.servers import OURS, Served, served, usage
-from benchmarks.sensors.made_up import Terminal, frames
+from benchmarks.sensors.made_up import frames, lines
+from benchmarks.sensors.terminal import Terminal
 from olfactory_transformer.train.report import table
 from olfactory_transformer.train.shipping import commit
 
@@ -170,10 +171,10 @@ def board(
     """Have a server read a terminal, and return what it counted, and its histogram: bound to share."""
     with TemporaryDirectory(prefix="board-") as folder:
         path = Path(folder) / "tty"
-        terminal = Terminal(path, rate)
+        terminal = Terminal(path, rate, lines(10**9))
         with served(command, SENSOR_PORT=path, SENSOR_ID="bench", **settings) as server, terminal:
             time.sleep(seconds)
-            before = terminal.sent
+            before = terminal.sent - 1  # the header
             time.sleep(1.0)
             counted = {
                 "sent": float(before),

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import pty
-import threading
-import time
-import tty
 from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -34,43 +26,8 @@ def frames(count: int, seed: int = 0) -> Iterator[dict[str, float]]:
         }
 
 
-class Terminal:
-    """A pseudo-terminal that writes CSV lines, `rate` a second, as a board on a serial port does.
-
-    Parameters
-    ----------
-    path : Path
-        A link to the terminal, for SENSOR_PORT.
-    rate : float
-        Lines a second.
-    """
-
-    def __init__(self, path: Path, rate: float) -> None:
-        self._master, slave = pty.openpty()
-        tty.setraw(slave)
-        self._slave = slave
-        path.symlink_to(os.ttyname(slave))
-        self._rate, self.sent = rate, 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._write, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        os.close(self._master)
-        os.close(self._slave)
-
-    def _write(self) -> None:
-        os.write(self._master, (",".join(LEVELS) + "\r\n").encode())
-        began = time.monotonic()
-        for values in frames(10**9):
-            if self._stop.wait(max(0.0, began + self.sent / self._rate - time.monotonic())):
-                return
-            os.write(self._master, (",".join(map(str, values.values())) + "\r\n").encode())
-            self.sent += 1
+def lines(count: int) -> Iterator[str]:
+    """Yield such frames as a board may write them, in CSV."""
+    yield ",".join(LEVELS)
+    for values in frames(count):
+        yield ",".join(map(str, values.values()))

@@ -65,7 +65,7 @@ def each_window(namer: Namer, recording: Recording) -> list[WindowAnswer]:
     model = namer.model_for(recording)
     readings = model.read(recording)
     return [
-        WindowAnswer(float(readings.ends[row]), _answer(namer, model, [_part(readings, row)]))
+        WindowAnswer(float(readings.ends[row]), namer.answer(model, [_part(readings, row)]))
         for row in range(len(readings.ends))
     ]
 
@@ -113,19 +113,12 @@ class Heard:
             self._readings.pop()
         self._short = not full
         self._readings.append(last)
-        return _answer(namer, model, self._readings)
+        return namer.answer(model, self._readings)
 
 
 def with_warnings(answer: SmellIdentification, warnings: Sequence[str]) -> SmellIdentification:
     """Return an answer with further warnings, each once."""
     return replace(answer, warnings=tuple(dict.fromkeys((*warnings, *answer.warnings))))
-
-
-def _answer(namer: Namer, model: NoseModel, heard: Sequence[NoseReadings]) -> SmellIdentification:
-    evidence = namer.evidence(model)
-    for readings in heard:
-        evidence.add(readings)
-    return with_warnings(evidence.answer(), namer.warnings(model))
 
 
 def _part(readings: NoseReadings, row: int) -> NoseReadings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -11,7 +11,7 @@ from olfactory_transformer.core.errors import UnknownSmell
 from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.core.smells import SmellIdentification
 from olfactory_transformer.inference.defaults import DEFAULT_NOSE
-from olfactory_transformer.inference.nose.contract import NoseModel
+from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.enrolment import Enrolled
 from olfactory_transformer.inference.nose.plain import PlainNose, model_for
 from olfactory_transformer.inference.nose.session import SessionNose, session_of
@@ -110,14 +110,27 @@ class Namer:
         base = self._evidence() if self.smells == "both" and not plain else None
         return TaughtEvidence(Taught(mine, model.version), base)
 
-    def warnings(self, model: NoseModel) -> tuple[str, ...]:
-        """Return a warning for every smell that was taught to another version of this model, and so is not used."""
+    def answer(self, model: NoseModel, heard: Iterable[NoseReadings]) -> SmellIdentification:
+        """Return what a model's readings say, with a warning where that is less than a window, and one for every smell
+        that was taught to another version of this model, and so is not used.
+
+        Raises
+        ------
+        UnknownSmell
+            As from `evidence`.
+        """
+        evidence = self.evidence(model)
+        for readings in heard:
+            evidence.add(readings)
+        answer = evidence.answer()
+        short = ("short",) if answer.seconds < model.window_seconds else ()
         name = model.version.partition("@")[0]
-        return tuple(
+        unused = (
             f"not-used:{each.name}"
             for each in self._taught
             if each.model_version != model.version and each.model_version.partition("@")[0] == name
         )
+        return replace(answer, warnings=tuple(dict.fromkeys((*answer.warnings, *short, *unused))))
 
     def identify(self, recording: Recording) -> SmellIdentification:
         """Name a whole recording.
@@ -130,10 +143,5 @@ class Namer:
             As from `evidence`.
         """
         model = self.model_for(recording)
-        # First, as a recording of nothing is not helped by teaching.
-        readings = model.read(recording)
-        evidence = self.evidence(model)
-        evidence.add(readings)
-        answer = evidence.answer()
-        warnings = dict.fromkeys((*answer.warnings, *self.warnings(model)))
-        return replace(answer, warnings=tuple(warnings))
+        # Reading comes first, as a recording of nothing is not helped by teaching.
+        return self.answer(model, [model.read(recording)])

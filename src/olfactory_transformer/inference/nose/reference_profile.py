@@ -175,7 +175,7 @@ def learn(
     Raises
     ------
     RecordingError
-        There are fewer than three, they have no gas channel in common, or one is too short.
+        There are fewer than three, two are the same, they have no gas channel in common, or one is too short.
     ValueError
         `false_alarms` is out of range.
     """
@@ -186,6 +186,12 @@ def learn(
     seconds = min(batch.seconds for batch in batches)
     if seconds < 2 * LOOK_SECONDS:
         raise RecordingError(f"a batch of {seconds:.0f} s", f"at least {2 * LOOK_SECONDS:.0f} s")
+    for second, batch in enumerate(batches):
+        for first, other in enumerate(batches[:second]):
+            if batch.names == other.names and np.array_equal(batch.values, other.values, equal_nan=True):
+                raise RecordingError(
+                    f"the same recording as batches {first + 1} and {second + 1}", "one of each batch"
+                )
     grid = Grid.over(seconds)
     names = gas_channels(batches)
     units = noise(batches, names)

@@ -123,7 +123,7 @@ def measure_baseline(
     Raises
     ------
     CalibrationError
-        It is too short, a channel has not settled, or none can be used.
+        It is too short, a channel has not settled or reads above its stated full scale, or none can be used.
 
     Examples
     --------
@@ -152,6 +152,7 @@ def measure_baseline(
         readings = recording.values[:, column]
         if channel.kind == "gas":
             scale = scale_of(channel, readings, **(scales or {}).get(channel.name, {}))
+            check_full_scale(channel.name, readings, scale)
             if why := useless(readings, scale):
                 left_out[channel.name] = why
             else:
@@ -163,6 +164,21 @@ def measure_baseline(
         raise CalibrationError(f"got no gas channel that can be used{_named(left_out)}, expected one or more")
     check_settled(levels, tolerance, "clean air")
     return Baseline(levels, left_out, room, room_noise, recording.seconds, len(recording.times))
+
+
+def check_full_scale(name: str, readings: NDArray[np.float32], scale: Scale) -> None:
+    """Refuse readings (n,) of a channel above the full scale that is stated of it.
+
+    Raises
+    ------
+    CalibrationError
+    """
+    known = readings[np.isfinite(readings) & (readings < WRAPPED)]
+    if scale.full_scale is not None and known.size and (highest := float(known.max())) > scale.full_scale:
+        raise CalibrationError(
+            f"got {name} reading {highest:g} with a full scale of {scale.full_scale:g}, expected the highest count "
+            "that its ADC can give"
+        )
 
 
 def level_of(times: NDArray[np.float64], readings: NDArray[np.float32], scale: Scale) -> Level:

@@ -14,6 +14,7 @@ from olfactory_transformer.core.errors import CalibrationError
 from olfactory_transformer.sensors.calibration.baseline import (
     TOLERANCE,
     Baseline,
+    check_full_scale,
     check_settled,
     level_of,
     measure_baseline,
@@ -223,6 +224,7 @@ def reference_ratios(
     for name, known in baseline.levels.items():
         if name in recording.names:
             readings = recording.values[half:, recording.names.index(name)]
+            check_full_scale(name, readings, known.scale)
             if not useless(readings, known.scale):
                 levels[name] = level_of(recording.times[half:], readings, known.scale)
     if not levels:

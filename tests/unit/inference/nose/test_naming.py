@@ -26,7 +26,7 @@ class Base:
         pass
 
     def answer(self):
-        return SmellIdentification((Smell("mint", 0.9),), 0.1, model_version=NOSE.version)
+        return SmellIdentification((Smell("mint", 0.9),), 0.1, seconds=60.0, model_version=NOSE.version)
 
 
 def foreign(smell="coffee", seed=0):
@@ -57,6 +57,12 @@ def test_with_nothing_taught_the_model_names():
     assert namer().identify(recording()).name == "mint"
     with pytest.raises(UnknownSmell, match="no smell was taught to made-up-nose@1"):
         namer(smells="own").identify(recording())
+
+
+def test_less_than_a_window_is_warned_of():
+    window = int(NOSE.window_seconds)
+    short, whole = (namer(coffee()).identify(recording(seed=9, seconds=s)) for s in (window // 2, window))
+    assert short.warnings == ("short",) and whole.warnings == ()
 
 
 def test_a_board_that_the_model_does_not_know_has_its_own_smells():

@@ -139,6 +139,7 @@ def test_few_batches_are_warned_of():
         ([batch(0), batch(1)], "2 good batches; expected at least 3"),
         ([batch(0), batch(1), batch(2, seconds=60)], "a batch of 59 s; expected at least 120 s"),
         ([batch(0), batch(1), batch(2, names=("Temperature",))], "without a gas channel in common"),
+        ([batch(0), batch(1), batch(0)], "the same recording as batches 1 and 3"),
     ],
 )
 def test_batches_that_are_not_enough(batches, said):

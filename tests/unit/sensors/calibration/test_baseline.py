@@ -103,6 +103,13 @@ def test_a_scale_of_a_channel_that_is_not_there(board):
         measure_baseline(board.record(), {"mq9": {"load": 10.0}})
 
 
+def test_a_full_scale_below_the_readings_is_refused(board):
+    with pytest.raises(
+        CalibrationError, match=r"mq3 reading \d+ with a full scale of 100, expected the highest"
+    ):
+        measure_baseline(board.record(), {"mq3": {"full_scale": 100.0}})
+
+
 def test_noise_tells_a_calm_channel(board, replaced):
     baseline = measure_baseline(replaced(board.record(), "VOC", 500))
     assert baseline.levels["VOC"].noise.changes == 0 and baseline.levels["VOC"].noise.longest == 179
