@@ -5,6 +5,8 @@ PORT ?= 8000
 # The CPU build of torch is enough for the tests; set TORCH to choose another.
 TORCH ?= torch==2.13.0
 DATA ?= ../shared/data
+# Processes of tests, each of which may start servers of its own.
+JOBS ?= 2
 
 BASE := .venv
 DEV := .venv-dev
@@ -16,7 +18,7 @@ serve: $(BASE)/.installed
 
 test: $(DEV)/.installed
 	tests/services/install.sh
-	$(DEV)/bin/python -m pytest
+	$(DEV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
 
 lint: $(DEV)/.installed
 	$(DEV)/bin/ruff format --check

@@ -1,8 +1,12 @@
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+# The tests' networks are tiny, and there is a process of them a core: threads that wait for each other took most of the
+# time. The inference processes do not mind, they have threads of their own.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 from small_data import write_data_folder, write_small_model
 

@@ -304,7 +304,7 @@ def test_a_flood_of_wrong_keys_from_many_addresses_is_bounded(url):
             assert (status, code) == (401, "key-refused")
         access = server.app.state.access
         assert len(access.directory._known) == 0 and len(access.directory._unknown) <= 300
-        assert len(access.wrong_keys) == 250
+        assert 0 < len(access.wrong_keys) <= 250  # those of the last minute
 
 
 def test_attackers_cannot_write_what_they_like_into_the_audit_log(server, url):

@@ -170,17 +170,19 @@ def _told(tiers: Tiers) -> bool:
 
 
 def _show(found: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from olfactory_transformer.cli.keys import print_table
 
-    table = Table("Tier", "Place", box=None, pad_edge=False)
-    for name in ("Entries", "MiB"):
-        table.add_column(name, justify="right")
-    table.add_column("Fault")
-    for row in found:
-        size = f"{row['bytes'] / 2**20:,.1f}"
-        table.add_row(row["tier"], row["place"], f"{row['entries']:,}", size, row["fault"] or "none")
-    Console(highlight=False, soft_wrap=True).print(table)
+    rows = (
+        (
+            row["tier"],
+            row["place"],
+            f"{row['entries']:,}",
+            f"{row['bytes'] / 2**20:,.1f}",
+            row["fault"] or "none",
+        )
+        for row in found
+    )
+    print_table(("Tier", "Place", "Entries", "MiB", "Fault"), rows)
 
 
 @contextmanager

@@ -125,7 +125,8 @@ def test_both_tiers_are_filled(folder, server, monkeypatch):
     assert entries() == [0, 0]
 
 
-def test_stats(folder):
+def test_stats(folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")  # a place is shown whole, however long
     run("warm", "CCO")
     lines = run("stats").stdout.splitlines()
     assert lines[0].split() == ["Tier", "Place", "Entries", "MiB", "Fault"]

@@ -202,7 +202,11 @@ def test_progress_on_a_terminal(tmp_path):
     ours, theirs = pty.openpty()
     with Board(tmp_path / "board").sending(ROWS) as board:
         process = subprocess.Popen(
-            [*COMMAND, "a.csv", board.link], stdin=theirs, stdout=theirs, stderr=theirs
+            [*COMMAND, "a.csv", board.link],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=os.environ | {"COLUMNS": "500"},
         )
         os.close(theirs)
         seen, deadline = "", time.monotonic() + 60
