@@ -35,7 +35,7 @@ bench-chemprop: $(DEV)/.installed
 	.venv-chemprop/bin/pip install --quiet --disable-pip-version-check "$(TORCH)" chemprop==2.3.1
 	$(DEV)/bin/python benchmarks/chemprop_baseline.py --data $(DATA) --chemprop .venv-chemprop/bin/chemprop
 
-# The server beside a bare echo and beside the library (35 minutes), what each fault does to it (30), and 35 minutes of steady load.
+# The server beside a bare echo and beside the library (35 minutes), what each fault does to it (10), and 35 minutes of steady load.
 # On a machine that does nothing else.
 bench-serving: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.load.compare --report docs/results/serving.md
@@ -47,7 +47,7 @@ bench-sensors: $(DEV)/.installed
 
 bench-faults: $(DEV)/.installed
 	tests/services/install.sh
-	$(DEV)/bin/python -m benchmarks.faults.matrix --repeats 3 --report docs/results/faults.md
+	$(DEV)/bin/python -m benchmarks.faults.matrix --repeats 1 --report docs/results/faults.md
 
 soak: $(DEV)/.installed
 	$(DEV)/bin/python -m benchmarks.load.soak --minutes 30 --report docs/results/soak.md

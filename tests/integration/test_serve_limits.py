@@ -60,6 +60,17 @@ def test_headers_too_large(server, request_head):
     assert problem(sent(server, *request_head)) == (431, "headers-too-large")
 
 
+def test_what_is_refused_before_it_is_a_request_is_counted(server):
+    def counted():
+        text = httpx2.get(server.url + "/metrics").text
+        found = re.search(r'^olfactory_errors_total\{error_type="bad-request"\} (\S+)$', text, re.M)
+        return float(found[1]) if found else 0.0
+
+    before = counted()
+    assert sent(server, b"\x16\x03\x01\x02\x00\x01\x00")
+    assert counted() == before + 1
+
+
 def test_headers_just_within(server):
     reply = sent(server, GET, b"X-A: " + b"a" * (limits.HEAD_BYTES - 1000) + b"\r\nConnection: close\r\n\r\n")
     assert reply.startswith(b"HTTP/1.1 200")

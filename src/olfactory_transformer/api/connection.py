@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from olfactory_transformer.api.headers import completed
 from olfactory_transformer.api.joined import Joined
-from olfactory_transformer.api.problems import MEDIA_TYPE, ApiError, problem_body
+from olfactory_transformer.api.problems import MEDIA_TYPE, ApiError, problem_body, problem_headers
 from olfactory_transformer.api.socket import is_handshake
 
 logger = logging.getLogger("olfactory_transformer.requests")
@@ -34,15 +35,18 @@ _FIRST_LINGER = 1.0  # seconds, on a connection that has said nothing yet
 
 
 class Connection(HttpToolsProtocol):
-    """One connection; the class attributes are limits.
+    """One connection; the class attributes are what the server says of all of them.
 
     Attributes
     ----------
     write_seconds : float
         How long a client may leave an answer unread, once the buffers are full.
+    count : callable
+        Is told the code of each error that is answered here.
     """
 
     write_seconds = 30.0
+    count: Callable[[str], None] = staticmethod(lambda code: None)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -212,6 +216,7 @@ class Connection(HttpToolsProtocol):
             self._hang_up()
             return
         kind, request_id = error.kind, os.urandom(16).hex()
+        self.count(kind.code)
         body = problem_body(error, "", request_id, {})
         headers = [
             *self.server_state.default_headers,
@@ -220,6 +225,10 @@ class Connection(HttpToolsProtocol):
                     (b"content-type", MEDIA_TYPE.encode()),
                     (b"content-length", b"%d" % len(body)),
                     (b"connection", b"close"),
+                    *(
+                        (name.lower().encode(), value.encode())
+                        for name, value in problem_headers(error).items()
+                    ),
                     (b"x-request-id", request_id.encode()),
                 ]
             ),

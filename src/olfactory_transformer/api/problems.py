@@ -90,11 +90,20 @@ def problem_response(request: HTTPConnection, error: Exception) -> Response:
     members = dict(api_error.members)
     if request.scope["path"].startswith("/v2"):
         members["error"] = api_error.detail  # where clients of the Open Inference Protocol look
-    headers = dict(api_error.headers or {})
-    if kind.status in _AGAIN:
-        headers.setdefault("Retry-After", str(max(1, math.ceil(api_error.retry_after))))
     content = problem_body(api_error, request.scope["path"], request.state.request_id, members)
-    return Response(content, kind.status, headers, MEDIA_TYPE)
+    return Response(content, kind.status, problem_headers(api_error), MEDIA_TYPE)
+
+
+def problem_headers(error: ApiError) -> dict[str, str]:
+    """Return the headers that a problem has of its own.
+
+    >>> problem_headers(ApiError("draining", "the server is stopping"))
+    {'Retry-After': '1'}
+    """
+    headers = dict(error.headers or {})
+    if error.kind.status in _AGAIN:
+        headers.setdefault("Retry-After", str(max(1, math.ceil(error.retry_after))))
+    return headers
 
 
 def problem_body(error: ApiError, path: str, request_id: str, members: Mapping[str, Any]) -> bytes:

@@ -132,7 +132,10 @@ class Serving:
             logger.warning("SIGHUP: %s", error.detail)
 
     def _config(self, app: FastAPI, *, sockets: bool = False) -> uvicorn.Config:
-        limits = {"write_seconds": self._settings.inference_timeout}
+        limits = {
+            "write_seconds": self._settings.inference_timeout,
+            "count": staticmethod(self._app.state.metrics.error),
+        }
         return uvicorn.Config(
             app,
             http=type("Connection", (Connection,), limits),

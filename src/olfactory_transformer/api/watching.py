@@ -24,7 +24,7 @@ def watch(engine: PoolEngine, access: Access, settings: Settings, metrics: Metri
     if isinstance(access.limiter, RedisLimiter):
         limits = access.limiter.breaker
         metrics.watch_breaker("redis-limits", lambda: limits.state)
-    if settings.device == "cuda" and (gpu := gpu_utilization()) is not None:
+    if settings.device != "cpu" and (gpu := gpu_utilization()) is not None:
         metrics.watch_gpu(gpu)
 
 

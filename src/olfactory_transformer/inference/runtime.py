@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -15,6 +16,7 @@ from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.core.errors import DeviceError, ModelCorrupt, ModelForeign
 from olfactory_transformer.model.tokenizer import MoleculeTokens, collate
 
+logger = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float32]
 # Molecules are padded to these lengths: few shapes, so that the memory ONNX Runtime keeps for each stays small.
 LENGTHS = (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 200)
@@ -116,7 +118,7 @@ class OnnxRuntime:
     Raises
     ------
     DeviceError
-        This ONNX Runtime has no such device.
+        This ONNX Runtime has no such device, or cannot use it.
     ModelCorrupt
         ONNX Runtime cannot read the file.
     ModelForeign
@@ -135,6 +137,14 @@ class OnnxRuntime:
             self._session = ort.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # its errors share no base class but Exception
             raise ModelCorrupt(f"{path}: ONNX Runtime cannot load it ({error})") from None
+        # It goes on with the processor when a GPU's driver or libraries do not fit, and says so in its log alone.
+        if chosen[0] not in self._session.get_providers():
+            if device == "cuda":
+                raise DeviceError(
+                    "DEVICE: got 'cuda', but ONNX Runtime cannot use the GPU; expected cpu or auto, or a driver and "
+                    "libraries of CUDA and cuDNN that fit onnxruntime-gpu"
+                )
+            logger.warning("ONNX Runtime cannot use the GPU (driver, CUDA or cuDNN); the processor predicts")
         inputs = [value.name for value in self._session.get_inputs()]
         self._outputs = [value.name.removeprefix("out_") for value in self._session.get_outputs()]
         if inputs != _INPUTS or set(self._outputs) != set(_FIELDS):

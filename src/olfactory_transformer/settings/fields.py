@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     )
     inference_timeout: float = _setting(
         30,
-        "Seconds from a request's arrival to its answer, after which it is 504.",
+        "Seconds in which a request's body must have come (408), and from then on its answer (504).",
         "a number above 0, to 3600",
         gt=0,
         le=3600,
