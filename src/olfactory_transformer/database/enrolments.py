@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -82,23 +83,41 @@ class EnrolmentStore:
         ValueError
             A name is empty or too long for its column.
         """
-        for what, text, most in (("name", name, MAX_NAME), ("sensor_id", sensor_id, MAX_SENSOR)):
-            if text is not None and not 0 < len(text) <= most:
-                raise ValueError(f"{what}: got {shown(text)}, expected 1 to {most} characters")
+        record = EnrolmentRecord(
+            name, model_version, recordings, content, datetime.now(UTC), sensor_id, notes
+        )
+        self.save_all([record])
+        return record
+
+    def save_all(self, records: Sequence[EnrolmentRecord]) -> None:
+        """Keep smells, in place of those of the same names: all of them, or none.
+
+        Raises
+        ------
+        ValueError
+            A name is empty or too long for its column.
+        """
+        for each in records:
+            for what, text, most in (
+                ("name", each.name, MAX_NAME),
+                ("sensor_id", each.sensor_id, MAX_SENSOR),
+            ):
+                if text is not None and not 0 < len(text) <= most:
+                    raise ValueError(f"{what}: got {shown(text)}, expected 1 to {most} characters")
         with self._database.writing() as session:
-            session.execute(sa.delete(Enrolment).where(Enrolment.name == name))
-            row = Enrolment(
-                name=name,
-                model_version=model_version,
-                sensor_id=sensor_id,
-                recordings=recordings,
-                prototypes=content,
-                created=datetime.now(UTC),
-                notes=notes,
-            )
-            session.add(row)
-            session.flush()
-            return _record(row)
+            for each in records:
+                session.execute(sa.delete(Enrolment).where(Enrolment.name == each.name))
+                session.add(
+                    Enrolment(
+                        name=each.name,
+                        model_version=each.model_version,
+                        sensor_id=each.sensor_id,
+                        recordings=each.recordings,
+                        prototypes=each.content,
+                        created=each.created,
+                        notes=each.notes,
+                    )
+                )
 
     def list(self) -> tuple[EnrolmentRecord, ...]:
         """Return all smells, by name."""

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from olfactory_transformer.core.errors import UnknownSmell
+from olfactory_transformer.core.errors import DatabaseError, UnknownSmell
 from olfactory_transformer.database.engine import Database
 from olfactory_transformer.database.enrolments import EnrolmentStore
 from olfactory_transformer.database.models import Enrolment
@@ -45,6 +47,18 @@ def test_two_rows_of_one_name_are_one_smell(store, database):
     assert [each.content for each in store.list()] == [b"later"]
     store.forget("tea")
     assert store.list() == ()
+
+
+def test_all_are_saved_or_none(store):
+    first = store.save("tea", b"old", model_version="nose@1", recordings=1)
+    new = [replace(first, name=name, content=b"new") for name in ("tea", "coffee")]
+    with pytest.raises(ValueError, match="sensor_id"):
+        store.save_all([*new, replace(first, name="clove", sensor_id="x" * 1000)])
+    with pytest.raises(DatabaseError):  # in the midst of it
+        store.save_all([*new, replace(first, name="clove", content=None)])
+    assert store.list() == (first,)
+    store.save_all(new)
+    assert [(each.name, each.content) for each in store.list()] == [("coffee", b"new"), ("tea", b"new")]
 
 
 def test_forgetting(store):

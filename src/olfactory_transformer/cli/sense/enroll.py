@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -188,7 +189,7 @@ def import_smells(
     """Take in smells that `export` wrote: all of them, or none when the file or a name is at fault."""
     from olfactory_transformer.cli.keys import opened
     from olfactory_transformer.core.errors import FileFormatError, shown
-    from olfactory_transformer.database.enrolments import EnrolmentStore
+    from olfactory_transformer.database.enrolments import EnrolmentRecord, EnrolmentStore
     from olfactory_transformer.inference.nose.enrolment import MAX_FILE, many_from_bytes, to_bytes
 
     if path.stat().st_size > MAX_FILE:
@@ -201,14 +202,15 @@ def import_smells(
             raise FileFormatError(
                 f"{path}: {shown(', '.join(there))} was taught already; --replace puts the file's in its place"
             )
-        for each in smells:
-            store.save(
-                each.name,
-                to_bytes(each),
-                model_version=each.model_version,
-                recordings=each.recordings,
-                sensor_id=each.sensor_id,
-            )
+        now = datetime.now(UTC)
+        store.save_all(
+            [
+                EnrolmentRecord(
+                    each.name, each.model_version, each.recordings, to_bytes(each), now, each.sensor_id
+                )
+                for each in smells
+            ]
+        )
     typer.echo(f"{len(smells)} smells taken in.", err=True)
 
 
