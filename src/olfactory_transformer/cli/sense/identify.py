@@ -17,6 +17,7 @@ from olfactory_transformer.cli.sense.listening import (
     Smells,
     SmellsOption,
     SourceArgument,
+    SpeedOption,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def identify(
     smells: SmellsOption = Smells.AUTO,
     count: Annotated[int, typer.Option(min=1, help="How many smells to show; --json has all.")] = _SHOWN,
     seconds: SecondsOption = None,
+    speed: SpeedOption = None,
     until_settled: Annotated[
         bool, typer.Option("--until-settled", help="Listen until more would hardly change the answer.")
     ] = False,
@@ -76,8 +78,12 @@ def identify(
     from olfactory_transformer.cli.sense.listening import board_named, frames_of, load_namer
     from olfactory_transformer.settings import load_settings
 
-    if (path is not None) and (source is not None or seconds is not None or until_settled):
-        raise typer.BadParameter("--input takes recordings: got SOURCE, --seconds or --until-settled with it")
+    if (path is not None) and (
+        source is not None or until_settled or seconds is not None or speed is not None
+    ):
+        raise typer.BadParameter(
+            "--input takes recordings: got SOURCE, --seconds, --speed or --until-settled with it"
+        )
     namer, known = load_namer(nose, config, smells), calibrations_of(config)
     said = _words() if words else None
     if path is not None:
@@ -85,7 +91,8 @@ def identify(
         failed = _files(named(namer, path, known, sensor, usual), path, as_json, count, said)
     else:
         _, board = board_named(source, config, sensor=sensor)
-        told = answers(namer, frames_of(source, config, seconds), known.get(board))
+        pace = float(sys.stdout.isatty() and not as_json) if speed is None else speed
+        told = answers(namer, frames_of(source, config, seconds, speed=pace), known.get(board))
         failed = _live(told, until_settled, as_json, count, said)
     if failed:
         raise typer.Exit(1)

@@ -127,11 +127,13 @@ def told_of(file: str, error: Exception) -> str:
     return said if said.startswith(f"{file}:") else f"{file}: {said}"
 
 
-def frames_of(text: str | None, config: Path | None, seconds: float | None = None) -> Iterator[Frame]:
+def frames_of(
+    text: str | None, config: Path | None, seconds: float | None = None, *, speed: float = 0.0
+) -> Iterator[Frame]:
     """Yield the frames of a source; troubles go to standard error. Parameters and errors are those of `heard_of`."""
     from olfactory_transformer.sensors.frame import Frame
 
-    for came in heard_of(text, config, seconds):
+    for came in heard_of(text, config, seconds, speed=speed):
         if isinstance(came, Frame):
             yield came
         else:

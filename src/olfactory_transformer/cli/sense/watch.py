@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from olfactory_transformer.cli.options import ConfigOption
+from olfactory_transformer.cli.sense.listening import SpeedOption
 
 if TYPE_CHECKING:
     from olfactory_transformer.inference.nose.reference_profile import ReferenceProfile, Verdict
@@ -86,6 +87,7 @@ def watch(
         float | None,
         typer.Option(min=1, help="How long to watch.", show_default="as long as good batches are"),
     ] = None,
+    speed: SpeedOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Watch a batch from its start, and say when it is not like good ones.
@@ -102,7 +104,7 @@ def watch(
     last: Verdict | None = None
     told: set[str] = set()
     with _Screen() as screen:
-        for verdict in _verdicts(profile, source, config, seconds):
+        for verdict in _verdicts(profile, source, config, seconds, speed):
             last = verdict
             new = [each for each in verdict.channels if each.channel not in told]
             told.update(each.channel for each in new)
@@ -124,7 +126,11 @@ def watch(
 
 
 def _verdicts(
-    profile: ReferenceProfile, source: str, config: Path | None, seconds: float | None
+    profile: ReferenceProfile,
+    source: str,
+    config: Path | None,
+    seconds: float | None,
+    speed: float | None,
 ) -> Iterator[Verdict]:
     """Yield a verdict on a recording, or one for every moment of a board's batch, until that is over."""
     from olfactory_transformer.cli.sense.listening import frames_of, recordings_in
@@ -140,7 +146,8 @@ def _verdicts(
         return
     frames, due = [], 0.0
     length = min(profile.grid.seconds, seconds or profile.grid.seconds)
-    for frame in frames_of(source, config, length):
+    pace = float(sys.stdout.isatty()) if speed is None else speed
+    for frame in frames_of(source, config, length, speed=pace):
         frames.append(frame)
         if frame.time - frames[0].time >= due:
             due = frame.time - frames[0].time + profile.grid.step
