@@ -53,7 +53,9 @@ class MadeUpNose:
             ends.append(min(start + self.window_seconds, recording.seconds))
         logits = np.array(rows, np.float32)
         size = np.linalg.norm(logits, axis=1, keepdims=True)
-        return NoseReadings(logits, logits / np.maximum(size, 1e-6), np.array(ends), tuple(used))
+        return NoseReadings(
+            logits, logits / np.maximum(size, 1e-6), np.array(ends), tuple(used), np.array(ends) - starts
+        )
 
 
 class MadeUpEvidence:

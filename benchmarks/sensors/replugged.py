@@ -166,12 +166,13 @@ def main() -> int:
                 readings, errors = counted(server)
             code = server.stop()
             crashed = server.log.count("Traceback")
+    missing = terminal.sent - readings - errors.get("lost", 0)
     rows: list[list[object]] = [
         ["frames sent", terminal.sent],
         ["of those, while it was unplugged", terminal.unheard],
         ["read by the server", readings],
         *[[f"errors: {kind}", count] for kind, count in sorted(errors.items()) if count],
-        ["neither read nor counted as lost", terminal.sent - readings - errors.get("lost", 0)],
+        ["neither read nor counted as lost", missing],
         ["tracebacks in the log", crashed],
         ["exit code after SIGTERM", code],
     ]
@@ -179,7 +180,7 @@ def main() -> int:
     if given.report:
         given.report.write_text(text, encoding="utf-8")
     print(text)
-    return 0
+    return int(bool(missing or crashed or code))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from typing import Self
 
 
 class Terminal:
-    """Writes lines, `rate` a second, for as long as it is entered; what is written while it is unplugged is lost.
+    """Writes lines, `rate` a second, for as long as it is entered.
+
+    What is written while it is unplugged, or while nobody reads, is lost.
 
     Parameters
     ----------
@@ -28,9 +30,9 @@ class Terminal:
     Attributes
     ----------
     sent : int
-        Lines so far, with those that nobody could hear.
+        Lines so far.
     unheard : int
-        Of these, those written while it was unplugged.
+        Of these, those that nobody could hear.
     """
 
     def __init__(self, path: Path, rate: float, lines: Iterable[str]) -> None:
@@ -62,6 +64,7 @@ class Terminal:
         with self._plugging:
             self._fds = pty.openpty()
             tty.setraw(self._fds[1])
+            os.set_blocking(self._fds[0], False)
             self._path.symlink_to(os.ttyname(self._fds[1]))
 
     def unplug(self) -> None:
@@ -78,8 +81,10 @@ class Terminal:
             if self._stop.wait(max(0.0, began + self.sent / self._rate - time.monotonic())):
                 return
             with self._plugging:
-                if self._fds:
+                try:
+                    if not self._fds:
+                        raise BlockingIOError
                     os.write(self._fds[0], f"{line}\r\n".encode())
-                else:
+                except BlockingIOError:  # nobody reads
                     self.unheard += 1
                 self.sent += 1

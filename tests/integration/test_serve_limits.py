@@ -156,7 +156,7 @@ def test_one_that_says_nothing_or_little_does_not_stay(server, monkeypatch):
         assert results[name].count(b"HTTP/1.1") == 1
 
 
-def test_a_connection_is_kept_for_longer_than_proxies_keep_it(server):
+def test_a_connection_is_kept_for_longer_than_nginx_keeps_it(server):
     """uvicorn alone closes after 5 s, and what a proxy sends just then is lost."""
     assert limits.IDLE_SECONDS > 60
     with connect(server) as connection:

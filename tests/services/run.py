@@ -10,6 +10,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +123,17 @@ def mosquitto(options: str = "allow_anonymous true", **passwords: str) -> Iterat
         yield service
 
 
+def _until_answered(url: str) -> None:
+    deadline = time.monotonic() + START
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=START).close()
+            return
+        except urllib.error.HTTPError:
+            assert time.monotonic() < deadline, url
+            time.sleep(0.1)
+
+
 @contextmanager
 def prometheus(config: str) -> Iterator[Service]:
     """Start Prometheus with the text of a prometheus.yml."""
@@ -133,4 +146,5 @@ def prometheus(config: str) -> Iterator[Service]:
         f"--web.listen-address=127.0.0.1:{port}",
     ]
     with _running(Service(command, port, f"http://127.0.0.1:{port}", folder)) as service:
+        _until_answered(f"{service.url}/-/ready")  # it listens before it reads its data
         yield service

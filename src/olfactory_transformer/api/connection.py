@@ -22,7 +22,7 @@ logger = logging.getLogger("olfactory_transformer.requests")
 
 HEAD_BYTES = 64 * 1024  # of the request line and the headers together, and once more of what follows a body
 HEAD_SECONDS = 20.0  # from a request's first byte, or a connection's beginning, to the end of its headers
-# Between two requests: longer than the 60 s for which nginx and the load balancers of clouds keep a connection, since a
+# Between two requests: longer than the 60 s for which nginx and most load balancers keep a connection, since a
 # request that crosses our close on its way is lost.
 IDLE_SECONDS = 75
 _TOO_LARGE = ApiError("headers-too-large", f"expected at most {HEAD_BYTES} bytes")

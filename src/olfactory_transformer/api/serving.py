@@ -132,13 +132,10 @@ class Serving:
             logger.warning("SIGHUP: %s", error.detail)
 
     def _config(self, app: FastAPI, *, sockets: bool = False) -> uvicorn.Config:
-        limits = {
-            "write_seconds": self._settings.inference_timeout,
-            "count": staticmethod(self._app.state.metrics.error),
-        }
+        limits = {"write_seconds": self._settings.inference_timeout}
         return uvicorn.Config(
             app,
-            http=type("Connection", (Connection,), limits),
+            http=type("Connection", (Connection,), {**limits, "count": self._app.state.metrics.error}),
             ws=type("Socket", (Socket,), limits) if sockets else "none",
             ws_max_size=MESSAGE_BYTES,
             ws_ping_interval=PING_SECONDS,

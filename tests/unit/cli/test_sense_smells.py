@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,12 @@ def test_a_board_is_named_while_it_is_heard():
     assert text.count("listening") + text.count("settled") >= 4 and "after " in text
 
 
+def test_a_replay_goes_as_fast_as_it_is_told():
+    began = time.monotonic()
+    run("identify", "replay:" + write("a.csv", seconds=30), "--speed", "20")
+    assert time.monotonic() - began >= 29 / 20
+
+
 def test_a_board_that_is_not_calibrated_is_named_with_a_warning(monkeypatch):
     write("a.csv")
     air = write("air.csv", change=lambda times, values: values.__setitem__(slice(None), values.mean(0)))
@@ -170,6 +177,7 @@ def test_a_board_that_is_not_calibrated_is_named_with_a_warning(monkeypatch):
     [
         (["identify", "--input", "none.csv"], 2, "none.csv"),
         (["identify", "--input", "a.csv", "--seconds", "5"], 2, "--input takes recordings"),
+        (["identify", "--input", "a.csv", "--speed", "5"], 2, "--input takes recordings"),
         (["identify"], 2, "SENSOR_PORT"),
         (["identify", "--nose", "none", "--input", "a.csv"], 2, "no model 'none'"),
         (["enroll", "x"], 2, "either RECORDINGs or --source"),
@@ -178,6 +186,7 @@ def test_a_board_that_is_not_calibrated_is_named_with_a_warning(monkeypatch):
         (["export", "out.json", "x"], 2, "no smell 'x' was taught"),
         (["import", "none.json"], 2, "none.json"),
         (["watch", "a.csv", "--reference", "none.json"], 2, "none.json"),
+        (["watch", "a.csv", "--reference", "a.csv", "--speed", "5"], 2, "--speed is of a board"),
         (["reference", "a.csv", "--out", "r.json"], 2, "1 good batches; expected at least 3"),
     ],
 )

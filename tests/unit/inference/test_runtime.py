@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import onnxruntime as ort
 import pytest
 
+from olfactory_transformer.core.errors import DeviceError
+from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 from olfactory_transformer.inference.predictor import ScentPredictor
-from olfactory_transformer.inference.runtime import LENGTHS, padded_length, plan
+from olfactory_transformer.inference.runtime import LENGTHS, OnnxRuntime, padded_length, plan
+from olfactory_transformer.model.folder import resolve
 
 
 def test_lengths_cover_every_molecule_allowed():
@@ -42,3 +46,19 @@ def test_the_company_of_longer_molecules_changes_no_prediction():
 @pytest.mark.parametrize(("lengths", "batches"), [([], []), ([5], [[0]]), ([1000, 1000], [[0], [1]])])
 def test_small_plans(lengths, batches):
     assert plan(lengths) == batches
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="there may be a GPU")
+def test_a_gpu_that_cannot_be_used_is_told_of(monkeypatch, caplog):
+    """ONNX Runtime with CUDA, on a machine whose driver does not fit, goes on with the processor."""
+    path = resolve(DEFAULT_MODEL) / "model.onnx"
+    built = ["CUDAExecutionProvider", *ort.get_available_providers()]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: built)
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(DeviceError, match="cannot use the GPU"),
+    ):
+        OnnxRuntime(path, 1, "cuda")
+    with pytest.warns(UserWarning, match="CUDAExecutionProvider"):
+        OnnxRuntime(path, 1, "auto")
+    assert "the processor predicts" in caplog.text

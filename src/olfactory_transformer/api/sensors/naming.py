@@ -65,7 +65,7 @@ def each_window(namer: Namer, recording: Recording) -> list[WindowAnswer]:
     model = namer.model_for(recording)
     readings = model.read(recording)
     return [
-        WindowAnswer(float(readings.ends[row]), namer.answer(model, [_part(readings, row)]))
+        WindowAnswer(float(readings.ends[row]), namer.answer(model, [readings.window(row)]))
         for row in range(len(readings.ends))
     ]
 
@@ -105,7 +105,7 @@ class Heard:
         """
         model = namer.model_for(recording)
         readings = model.read(recording)
-        last = replace(_part(readings, len(readings.ends) - 1), ends=np.array([seconds]))
+        last = replace(readings.window(-1), ends=np.array([seconds]))
         if model.version != self._version:  # other channels came: what was heard lies on another map
             self._readings.clear()
             self._version = model.version
@@ -119,8 +119,3 @@ class Heard:
 def with_warnings(answer: SmellIdentification, warnings: Sequence[str]) -> SmellIdentification:
     """Return an answer with further warnings, each once."""
     return replace(answer, warnings=tuple(dict.fromkeys((*warnings, *answer.warnings))))
-
-
-def _part(readings: NoseReadings, row: int) -> NoseReadings:
-    at = slice(row, row + 1)
-    return NoseReadings(readings.logits[at], readings.embeddings[at], readings.ends[at], readings.channels)

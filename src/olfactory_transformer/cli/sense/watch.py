@@ -100,6 +100,8 @@ def watch(
     from olfactory_transformer.core.errors import RecordingError
     from olfactory_transformer.inference.nose.reference_profile import read_profile
 
+    if speed is not None and Path(source).is_file():
+        raise typer.BadParameter("--speed is of a board that is played: got a recording with it")
     profile = read_profile(profile_path)
     last: Verdict | None = None
     told: set[str] = set()

@@ -25,12 +25,22 @@ class NoseReadings:
         Seconds from the recording's first frame to the window's end.
     channels : tuple of str
         Those of the recording that were used.
+    seconds : array (windows,), float64
+        How long each window is: as long as the model's are, or less.
     """
 
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
     ends: NDArray[np.float64]
     channels: tuple[str, ...]
+    seconds: NDArray[np.float64]
+
+    def window(self, row: int) -> NoseReadings:
+        """Return what was said of one window."""
+        at = slice(row, row + 1) if row != -1 else slice(-1, None)
+        return NoseReadings(
+            self.logits[at], self.embeddings[at], self.ends[at], self.channels, self.seconds[at]
+        )
 
 
 class NoseModel(Protocol):

@@ -30,7 +30,8 @@ class Evidence:
     >>> config = NoseConfig(("CO", "VOC"), ("clove", "mint"))
     >>> evidence = Evidence(config)
     >>> said = np.log(np.array([[0.8, 0.2], [0.9, 0.1]], np.float32))
-    >>> evidence.add(NoseReadings(said, np.ones((2, 1), np.float32), np.array([99.0, 124.0]), ("CO", "VOC")))
+    >>> ends, seconds = np.array([99.0, 124.0]), np.full(2, 100.0)
+    >>> evidence.add(NoseReadings(said, np.ones((2, 1), np.float32), ends, ("CO", "VOC"), seconds))
     >>> answer = evidence.answer()
     >>> answer.name, round(answer.ranked[0].probability, 2), answer.windows
     ('clove', 0.86, 2)

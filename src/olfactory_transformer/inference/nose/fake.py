@@ -71,7 +71,8 @@ class FakeNose:
         ends = np.minimum(starts + self.window_seconds - 1, at[-1])
         named = np.stack([_direction(smell) for smell in self.smells])
         logits = (4 * embeddings @ named.T).astype(np.float32)
-        return NoseReadings(logits, embeddings, ends, tuple(recording.channels[i].name for i in used))
+        heard = tuple(recording.channels[i].name for i in used)
+        return NoseReadings(logits, embeddings, ends, heard, ends - starts + 1)
 
 
 def _direction(name: str) -> NDArray[np.float64]:

@@ -111,7 +111,7 @@ class Namer:
         return TaughtEvidence(Taught(mine, model.version), base)
 
     def answer(self, model: NoseModel, heard: Iterable[NoseReadings]) -> SmellIdentification:
-        """Return what a model's readings say, with a warning where that is less than a window, and one for every smell
+        """Return what a model's readings say, with a warning where no window is whole, and one for every smell
         that was taught to another version of this model, and so is not used.
 
         Raises
@@ -119,11 +119,12 @@ class Namer:
         UnknownSmell
             As from `evidence`.
         """
-        evidence = self.evidence(model)
+        evidence, longest = self.evidence(model), 0.0
         for readings in heard:
             evidence.add(readings)
+            longest = max(longest, readings.seconds.max(initial=0.0))
         answer = evidence.answer()
-        short = ("short",) if answer.seconds < model.window_seconds else ()
+        short = ("short",) if longest < model.window_seconds else ()
         name = model.version.partition("@")[0]
         unused = (
             f"not-used:{each.name}"

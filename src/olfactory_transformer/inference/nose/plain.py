@@ -68,7 +68,9 @@ class PlainNose:
         said = [_embed(features_of(windows, np.ones(len(used))), frequencies) for windows in cut.batches]
         embeddings = np.concatenate(said)[cut.order]
         heard = tuple(name for name, there in zip(names, cut.heard, strict=True) if there)
-        return NoseReadings(np.zeros((len(embeddings), 0), np.float32), embeddings, cut.ends, heard)
+        return NoseReadings(
+            np.zeros((len(embeddings), 0), np.float32), embeddings, cut.ends, heard, cut.seconds
+        )
 
 
 def model_for(recording: Recording, base: NoseModel, known: tuple[str, ...]) -> NoseModel:

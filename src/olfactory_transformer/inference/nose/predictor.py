@@ -96,6 +96,7 @@ class NosePredictor:
             np.concatenate([embeddings for _, embeddings in said])[cut.order],
             cut.ends,
             heard,
+            cut.seconds,
         )
 
     def _run(

@@ -27,6 +27,8 @@ class CutWindows:
         Which row of all batches, one after the other, is the first window in time, the second, and so on.
     ends : array (windows,), float64
         Seconds from the recording's start to each window's last frame, rising.
+    seconds : array (windows,), float64
+        How long each is.
     heard : tuple of bool
         Which channels have a value at all.
     """
@@ -34,6 +36,7 @@ class CutWindows:
     batches: tuple[NDArray[np.float64], ...]
     order: NDArray[np.int64]
     ends: NDArray[np.float64]
+    seconds: NDArray[np.float64]
     heard: tuple[bool, ...]
 
 
@@ -62,6 +65,7 @@ def cut_windows(recording: Recording, columns: list[int], window: float, hop: fl
         for i in range(0, len(windows), _BATCH)
     )
     ends = np.array([end for windows in by_length.values() for end, _ in windows])
+    seconds = np.array([length / RATE for length, windows in by_length.items() for _ in windows])
     order = np.argsort(ends, kind="stable")
     heard = tuple(bool(np.isfinite(recording.values[:, place]).any()) for place in columns)
-    return CutWindows(batches, order, ends[order], heard)
+    return CutWindows(batches, order, ends[order], seconds[order], heard)

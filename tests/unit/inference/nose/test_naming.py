@@ -65,6 +65,13 @@ def test_less_than_a_window_is_warned_of():
     assert short.warnings == ("short",) and whole.warnings == ()
 
 
+def test_two_short_pieces_are_no_window():
+    made = foreign(seed=9)
+    parted = Recording(made.channels, made.times + 300 * (made.times >= 60), made.values)
+    assert namer(coffee(PLAIN, foreign)).identify(parted).warnings == ("short",)
+    assert namer(coffee(PLAIN, foreign)).identify(made).warnings == ()
+
+
 def test_a_board_that_the_model_does_not_know_has_its_own_smells():
     taught = (coffee(), coffee(PLAIN, foreign), enrol(PLAIN, "tea", [foreign("tea")]))
     for smells in ("auto", "own", "both"):  # the model has nothing to say of such a board

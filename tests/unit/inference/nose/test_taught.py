@@ -82,10 +82,7 @@ def test_the_answer_settles_and_says_what_it_heard(taught):
     evidence, readings = TaughtEvidence(taught), NOSE.read(recording("tea", 8, seconds=120))
     settled = []
     for row in range(len(readings.ends)):
-        at = slice(row, row + 1)
-        evidence.add(
-            type(readings)(readings.logits[at], readings.embeddings[at], readings.ends[at], readings.channels)
-        )
+        evidence.add(readings.window(row))
         settled.append(evidence.answer().settled)
     answer = evidence.answer()
     assert settled[:3] == [False] * 3 and settled[-1]

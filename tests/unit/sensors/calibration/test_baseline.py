@@ -108,6 +108,9 @@ def test_a_full_scale_below_the_readings_is_refused(board):
         CalibrationError, match=r"mq3 reading \d+ with a full scale of 100, expected the highest"
     ):
         measure_baseline(board.record(), {"mq3": {"full_scale": 100.0}})
+    glitch = board.record()
+    glitch.values[50, glitch.names.index("mq3")] = 100_000
+    assert "mq3" in measure_baseline(glitch, {"mq3": {"full_scale": 65535.0}}).levels
 
 
 def test_noise_tells_a_calm_channel(board, replaced):
