@@ -204,7 +204,7 @@ def page(given: argparse.Namespace, found: Findings, on: str) -> str:
     header = ["streams at a time", "windows", "p50, ms", "p99, ms", "frames sent", "received", "lost"]
     return f"""# Serving electronic noses
 
-`python -m benchmarks.sensors.latency` at {commit()}, on {on}.
+`{" ".join(["python -m benchmarks.sensors.latency", *sys.argv[1:]])}` at {commit()}, on {on}.
 
 ## From the last frame to the answer
 
