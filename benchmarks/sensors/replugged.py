@@ -89,16 +89,14 @@ def look(server: Served, began: float) -> Look:
     return Look(after, ready.status_code, away, said["name"], said["ranked"][0]["probability"])
 
 
-def counted(server: Served) -> tuple[int, dict[str, int]]:
-    """Return the frames that the server has read, and its errors by kind."""
-    readings, errors = 0, {}
-    for family in text_string_to_metric_families(server.get("/metrics").text):
-        for sample in family.samples:
-            if sample.name == "olfactory_sensor_readings_total" and sample.labels["sensor_type"] == "serial":
-                readings = int(sample.value)
-            if sample.name == "olfactory_sensor_errors_total" and sample.labels["sensor_type"] == "serial":
-                errors[sample.labels["error"]] = int(sample.value)
-    return readings, errors
+def errors_of(server: Served) -> dict[str, int]:
+    """Return what the server counts as gone wrong with its board, by kind."""
+    return {
+        sample.labels["error"]: int(sample.value)
+        for family in text_string_to_metric_families(server.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == "olfactory_sensor_errors_total" and sample.labels["sensor_type"] == "serial"
+    }
 
 
 def watch(server: Served, terminal: Terminal, given: argparse.Namespace) -> list[Look]:
@@ -163,7 +161,8 @@ def main() -> int:
             server.until_ready()
             with terminal:
                 looks = watch(server, terminal, given)
-                readings, errors = counted(server)
+                readings = int(server.metric("olfactory_sensor_readings_total", sensor_type="serial"))
+                errors = errors_of(server)
             code = server.stop()
             crashed = server.log.count("Traceback")
     missing = terminal.sent - readings - errors.get("lost", 0)

@@ -18,6 +18,7 @@ LARGEST = 1e15
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+# Here $ would also match before a line break at the end, which it does not where requests in JSON are checked.
 SensorId = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, pattern=SENSOR_ID.removesuffix("$") + r"\Z")
 ]

@@ -75,7 +75,7 @@ def identify(
     """
     from olfactory_transformer.cli.sense.calibrations import calibrations_of
     from olfactory_transformer.cli.sense.hearing import answers
-    from olfactory_transformer.cli.sense.listening import board_named, frames_of, load_namer
+    from olfactory_transformer.cli.sense.listening import board_named, frames_of, load_namer, pace_of
     from olfactory_transformer.settings import load_settings
 
     if (path is not None) and (
@@ -91,7 +91,7 @@ def identify(
         failed = _files(named(namer, path, known, sensor, usual), path, as_json, count, said)
     else:
         _, board = board_named(source, config, sensor=sensor)
-        pace = float(sys.stdout.isatty() and not as_json) if speed is None else speed
+        pace = pace_of(speed, sys.stdout.isatty() and not as_json)
         told = answers(namer, frames_of(source, config, seconds, speed=pace), known.get(board))
         failed = _live(told, until_settled, as_json, count, said)
     if failed:

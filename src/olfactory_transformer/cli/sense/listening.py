@@ -127,6 +127,15 @@ def told_of(file: str, error: Exception) -> str:
     return said if said.startswith(f"{file}:") else f"{file}: {said}"
 
 
+def pace_of(speed: float | None, shown: bool) -> float:
+    """Return how fast a replay or a simulated board goes: as `--speed` says, else in real time where it is `shown`.
+
+    >>> pace_of(None, True), pace_of(None, False), pace_of(5.0, True)
+    (1.0, 0.0, 5.0)
+    """
+    return float(shown) if speed is None else speed
+
+
 def frames_of(
     text: str | None, config: Path | None, seconds: float | None = None, *, speed: float = 0.0
 ) -> Iterator[Frame]:

@@ -52,19 +52,18 @@ def read(
 
     Exit code: 0, 1 when not one frame came, 2 when the board cannot be reached.
     """
-    from olfactory_transformer.cli.sense.listening import heard_of, until_told
+    from olfactory_transformer.cli.sense.listening import heard_of, pace_of, until_told
     from olfactory_transformer.cli.sense.screen import Screen
     from olfactory_transformer.sensors.frame import Frame
 
     shown = form or (Lines.TABLE if sys.stdout.isatty() else Lines.JSONL)
     if shown is Lines.TABLE and not sys.stdout.isatty():
         raise typer.BadParameter("--format table needs a terminal, expected jsonl or csv")
-    if speed is None:
-        speed = 1.0 if shown is Lines.TABLE else 0.0
+    pace = pace_of(speed, shown is Lines.TABLE)
     put = None if shown is Lines.TABLE else _as_json if shown is Lines.JSONL else _csv()
     frames = 0
     with until_told() as told, Screen(sys.stdout if put is None else sys.stderr) as screen:
-        for came in heard_of(source, config, seconds, baudrate=baudrate, speed=speed, stop=told):
+        for came in heard_of(source, config, seconds, baudrate=baudrate, speed=pace, stop=told):
             if not isinstance(came, Frame):
                 screen.trouble(came)
                 continue

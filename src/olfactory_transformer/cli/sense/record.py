@@ -46,13 +46,12 @@ def record(
 
     Exit code: 0, 1 when not one frame came, 2 when nothing, or nothing more, could be written.
     """
-    from olfactory_transformer.cli.sense.listening import heard_of, until_told
+    from olfactory_transformer.cli.sense.listening import heard_of, pace_of, until_told
     from olfactory_transformer.cli.sense.screen import Screen
     from olfactory_transformer.sensors.files import RESERVED, RecordingWriter
     from olfactory_transformer.sensors.frame import Frame
 
-    if speed is None:
-        speed = 1.0 if sys.stderr.isatty() else 0.0
+    pace = pace_of(speed, sys.stderr.isatty())
     replayed = _replayed(source, config)
     notes = {**_board(source, config), **_notes(note or [])}
     if replayed is not None:
@@ -62,7 +61,7 @@ def record(
         writer.restore(replayed)
     try:
         with writer, until_told() as told, Screen(sys.stderr, str(out)) as screen:
-            for came in heard_of(source, config, seconds, baudrate=baudrate, speed=speed, stop=told):
+            for came in heard_of(source, config, seconds, baudrate=baudrate, speed=pace, stop=told):
                 if isinstance(came, Frame):
                     _keep(writer, came, screen)
                 else:

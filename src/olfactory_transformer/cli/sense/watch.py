@@ -135,7 +135,7 @@ def _verdicts(
     speed: float | None,
 ) -> Iterator[Verdict]:
     """Yield a verdict on a recording, or one for every moment of a board's batch, until that is over."""
-    from olfactory_transformer.cli.sense.listening import frames_of, recordings_in
+    from olfactory_transformer.cli.sense.listening import frames_of, pace_of, recordings_in
     from olfactory_transformer.inference.nose.reference_profile import judge
     from olfactory_transformer.sensors.recording import Recording
 
@@ -148,8 +148,7 @@ def _verdicts(
         return
     frames, due = [], 0.0
     length = min(profile.grid.seconds, seconds or profile.grid.seconds)
-    pace = float(sys.stdout.isatty()) if speed is None else speed
-    for frame in frames_of(source, config, length, speed=pace):
+    for frame in frames_of(source, config, length, speed=pace_of(speed, sys.stdout.isatty())):
         frames.append(frame)
         if frame.time - frames[0].time >= due:
             due = frame.time - frames[0].time + profile.grid.step
