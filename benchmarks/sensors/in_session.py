@@ -24,7 +24,7 @@ from olfactory_transformer.model.nose_checkpoint import save_nose
 from olfactory_transformer.sensors.channels import channel
 from olfactory_transformer.sensors.recording import Recording
 from olfactory_transformer.train.nose.data import FOLDS, GAS, Labelled, read_smellnet, smells_of
-from olfactory_transformer.train.nose.held_out import groups_of, sessions_of
+from olfactory_transformer.train.nose.held_out import Nose, groups_of, sessions_of
 from olfactory_transformer.train.nose.shifts import Session
 
 TAUGHT = (1, 5, 50)
@@ -38,7 +38,7 @@ def heard_in(each: Labelled, session: Session | None) -> Recording:
 
 
 def taught_in_session(
-    networks: Mapping[int, NoseNetwork],
+    noses: Mapping[int, Nose],
     data: Path,
     fitted: NoseConfig,
     shift: float,
@@ -51,7 +51,7 @@ def taught_in_session(
 
     Parameters
     ----------
-    networks : mapping of int to NoseNetwork
+    noses : mapping of int to Nose
         By the fold that each did not hear.
     data : Path
         Data folder.
@@ -61,15 +61,12 @@ def taught_in_session(
     seed : int
     """
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        folds = [
-            pool.submit(_of_fold, network, fold, data, fitted, shift, seed)
-            for fold, network in networks.items()
-        ]
+        folds = [pool.submit(_of_fold, nose, fold, data, fitted, shift, seed) for fold, nose in noses.items()]
         return np.mean([each.result() for each in folds], axis=0).tolist()
 
 
 def _of_fold(
-    network: NoseNetwork,
+    held_out: Nose,
     fold: int,
     data: Path,
     fitted: NoseConfig,
@@ -79,7 +76,7 @@ def _of_fold(
     torch.set_num_threads(1)
     recordings = read_smellnet(data)
     right: dict[int, list[bool]] = {count: [] for count in TAUGHT}
-    nose = _loaded(network, fitted)
+    nose = _loaded(held_out, fitted)
     for session in sessions_of(shift, seed)[:SESSIONS]:
         known = [
             enrol(nose, each.substance, [heard_in(each, session)])
@@ -134,10 +131,10 @@ def _namer(nose: NosePredictor, taught: Sequence[Enrolled]) -> Namer:
     return Namer(nose, lambda: Evidence(nose.config), nose.config, taught, "both")
 
 
-def _loaded(network: NoseNetwork, fitted: NoseConfig) -> NosePredictor:
-    config = replace(network.config, sharpness=fitted.sharpness, unknown=fitted.unknown)
+def _loaded(nose: Nose, fitted: NoseConfig) -> NosePredictor:
+    config = replace(nose.network.config, sharpness=fitted.sharpness, unknown=fitted.unknown)
     whole = NoseNetwork(config)
-    whole.load_state_dict(network.state_dict())
+    whole.load_state_dict(nose.network.state_dict())
     with tempfile.TemporaryDirectory() as folder:
-        save_nose(whole.eval(), folder)
+        save_nose(whole.eval(), folder, forest=nose.forest)
         return NosePredictor(Path(folder))

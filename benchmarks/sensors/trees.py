@@ -42,8 +42,7 @@ def moves(each: Labelled) -> Array:
 def ratios(each: Labelled) -> Array:
     """Return all that the network has: `moves`, and the ratios of the levels."""
     said = features_of(np.stack(_windows(each.gas)), np.array(FLOORS))
-    both = [said.channels.reshape(len(said.channels), -1), said.pairs.reshape(len(said.pairs), -1)]
-    return np.concatenate(both, 1).astype(np.float64)
+    return said.flat.astype(np.float64)
 
 
 def room(each: Labelled) -> Array:

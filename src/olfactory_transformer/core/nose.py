@@ -45,11 +45,11 @@ class NoseConfig:
     name, version : str
         Of the trained model.
     sharpness : tuple of float
-        What the mean log probability of windows is multiplied by: `a + b log(windows)`; fitted on recordings
-        that the network had not seen.
+        What the logarithm of the windows' mean probability is multiplied by: `a + b log(windows)`; fitted on
+        recordings that the network had not seen.
     unknown : tuple of float
-        Log odds of none of the smells: `a + b × strangeness`, fitted on substances that the network had not seen.
-        Empty: never.
+        Log odds of none of the smells: `a + b × strangeness`, fitted on substances that had not been seen: `a, b` where
+        a forest was heard, too, then `a, b` of the network alone. Empty: never.
     levels : tuple of float
         Usual counts of each smell in each channel, smells x channels, row after row; empty: not known. They show what a
         session does to a board (`inference.nose.session`), and never what a smell is.

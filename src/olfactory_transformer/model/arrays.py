@@ -19,7 +19,7 @@ from olfactory_transformer.core.errors import ModelCorrupt, ModelNotFound, shown
 Array = npt.NDArray[Any]
 # Type and shape of an array by its name; a size is a number, or a word that stands for the same number everywhere.
 Expected = Mapping[str, tuple[type[np.generic], tuple[int | str, ...]]]
-_TYPES = ("BOOL", "I8", "U8", "I64", "F32")  # what this package writes
+_TYPES = ("BOOL", "I8", "U8", "I16", "I32", "I64", "F32")  # what this package writes
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Array], dict[str, str]]:

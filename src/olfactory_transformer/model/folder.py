@@ -22,6 +22,7 @@ MANIFEST = "manifest.json"
 CONFIG = "config.json"
 REFERENCE = "reference.safetensors"
 MIXTURES = "mixtures.safetensors"
+FOREST = "forest.safetensors"
 OPTIONAL = (REFERENCE, MIXTURES)
 FORMAT_VERSION = 1
 BUNDLED = Path(__file__).resolve().parent.parent / "pretrained"
@@ -39,7 +40,7 @@ class Kind:
 MOLECULES = Kind(
     "olfactory-transformer-model", (CONFIG, "model.onnx", "model.safetensors", "tokenizer.json"), OPTIONAL
 )
-NOSE = Kind("olfactory-transformer-nose", (CONFIG, "model.onnx", "model.safetensors"))
+NOSE = Kind("olfactory-transformer-nose", (CONFIG, "model.onnx", "model.safetensors"), (FOREST,))
 
 
 def bundled_models(kind: Kind = MOLECULES) -> list[str]:

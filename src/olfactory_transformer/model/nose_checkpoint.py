@@ -12,6 +12,7 @@ from olfactory_transformer.core.errors import ModelCorrupt
 from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.model.folder import (
     CONFIG,
+    FOREST,
     NOSE,
     read_json,
     resolve,
@@ -19,12 +20,13 @@ from olfactory_transformer.model.folder import (
     write_json,
     write_manifest,
 )
+from olfactory_transformer.model.forest import Forest
 from olfactory_transformer.model.nose import NoseNetwork, export_nose
 
 WEIGHTS = "model.safetensors"
 
 
-def save_nose(network: NoseNetwork, folder: str | Path, card: str = "") -> None:
+def save_nose(network: NoseNetwork, folder: str | Path, card: str = "", forest: Forest | None = None) -> None:
     """Write a model folder; weights in half precision, and the graph of the same rounded numbers.
 
     Parameters
@@ -34,6 +36,8 @@ def save_nose(network: NoseNetwork, folder: str | Path, card: str = "") -> None:
         Made if missing.
     card : str
         The model card, Markdown.
+    forest : Forest or None
+        Of the same smells, to stand beside the network.
     """
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
@@ -47,6 +51,8 @@ def save_nose(network: NoseNetwork, folder: str | Path, card: str = "") -> None:
     (path / "README.md").write_text(
         card or f"# {config.name}\n\nNo model card was given.\n", encoding="utf-8"
     )
+    if forest is not None:
+        forest.save(path / FOREST)
     write_manifest(path, NOSE)
 
 

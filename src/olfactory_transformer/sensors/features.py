@@ -44,6 +44,12 @@ class Features:
     channels: NDArray[np.float32]
     present: NDArray[np.float32]
 
+    @property
+    def flat(self) -> NDArray[np.float32]:
+        """Return the numbers of each window side by side, (N, 11 P + 14 C): those of pairs, then those of channels."""
+        count = len(self.present)
+        return np.concatenate([self.pairs.reshape(count, -1), self.channels.reshape(count, -1)], 1)
+
 
 def features_of(windows: NDArray[np.floating], floors: NDArray[np.floating]) -> Features:
     """Return the features of windows of one length.

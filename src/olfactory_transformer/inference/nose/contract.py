@@ -27,6 +27,9 @@ class NoseReadings:
         Those of the recording that were used.
     seconds : array (windows,), float64
         How long each window is: as long as the model's are, or less.
+    agreement : array (windows,), float64, or None
+        Probability that two opinions mean the same smell (`inference.nose.joined`); NaN where there was one alone,
+        None where there never are two.
     """
 
     logits: NDArray[np.float32]
@@ -34,12 +37,18 @@ class NoseReadings:
     ends: NDArray[np.float64]
     channels: tuple[str, ...]
     seconds: NDArray[np.float64]
+    agreement: NDArray[np.float64] | None = None
 
     def window(self, row: int) -> NoseReadings:
         """Return what was said of one window."""
         at = slice(row, row + 1) if row != -1 else slice(-1, None)
         return NoseReadings(
-            self.logits[at], self.embeddings[at], self.ends[at], self.channels, self.seconds[at]
+            self.logits[at],
+            self.embeddings[at],
+            self.ends[at],
+            self.channels,
+            self.seconds[at],
+            None if self.agreement is None else self.agreement[at],
         )
 
 

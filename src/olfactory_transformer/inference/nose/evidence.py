@@ -12,12 +12,14 @@ from olfactory_transformer.inference.nose.contract import NoseReadings
 _AGREEING = 3  # windows that end on the same name
 _STILL = 0.02  # largest change of the first name's probability with the last window
 _SURE = 0.6
+_LEAST = 1e-3  # of an agreement: what is less tells no more
+_TINY = 1e-6
 
 
 class Evidence:
     """Gathers readings of one recording, in order, and answers at any time.
 
-    The windows' log probabilities are averaged, not added: they overlap, and what is strange about a session
+    The windows' probabilities are averaged, not multiplied: they overlap, and what is strange about a session
     is strange in all of them. How much surer many windows make is a number fitted on held-out recordings.
 
     Parameters
@@ -34,18 +36,21 @@ class Evidence:
     >>> evidence.add(NoseReadings(said, np.ones((2, 1), np.float32), ends, ("CO", "VOC"), seconds))
     >>> answer = evidence.answer()
     >>> answer.name, round(answer.ranked[0].probability, 2), answer.windows
-    ('clove', 0.86, 2)
+    ('clove', 0.85, 2)
     """
 
     def __init__(self, config: NoseConfig) -> None:
         self._config = config
         self._logits: list[NDArray[np.float32]] = []
+        self._agreement: list[float] = []
         self._seconds = 0.0
         self._channels: dict[str, None] = {}
 
     def add(self, readings: NoseReadings) -> None:
         """Take what comes after what was added before."""
         self._logits.extend(readings.logits)
+        alone = np.full(len(readings.logits), np.nan)
+        self._agreement.extend(alone if readings.agreement is None else readings.agreement)
         self._channels.update(dict.fromkeys(readings.channels))
         if len(readings.ends):
             self._seconds = max(self._seconds, float(readings.ends[-1]) + 1.0)
@@ -56,7 +61,7 @@ class Evidence:
         version = f"{config.name}@{config.version}"
         if not self._logits:
             return SmellIdentification((), unknown=1.0, model_version=version)
-        probabilities, unknown = probabilities_of(np.stack(self._logits), config)
+        probabilities, unknown = probabilities_of(np.stack(self._logits), np.array(self._agreement), config)
         order = np.argsort(-probabilities, kind="stable")
         ranked = tuple(Smell(config.smells[i], float(probabilities[i])) for i in order)
         return SmellIdentification(
@@ -75,44 +80,58 @@ class Evidence:
         said = np.stack(self._logits)
         if any(int(row.argmax()) != first for row in said[-_AGREEING:]):
             return False
-        before, _ = probabilities_of(said[:-1], self._config)
+        before, _ = probabilities_of(said[:-1], np.array(self._agreement[:-1]), self._config)
         return abs(float(before[first]) - probability) <= _STILL
 
 
-def strangeness(logits: NDArray[np.floating]) -> float:
-    """Return how little the windows agree on any of the smells: minus the best of their mean log probabilities.
+def strangeness(logits: NDArray[np.floating], agreement: NDArray[np.floating]) -> tuple[float, bool]:
+    """Return how little speaks for any of the smells, 0 or more, and whether network and forest were both heard.
+
+    Where both were, it is minus the logarithm of how probable it is that they mean the same smell; else of how probable
+    the first smell is.
 
     Parameters
     ----------
     logits : array (windows, smells)
-
-    Returns
-    -------
-    float
-        From 0, when all windows are sure of the same smell.
+    agreement : array (windows,)
+        As in `NoseReadings`; NaN where the forest was not heard.
 
     Examples
     --------
-    >>> round(strangeness(np.log(np.array([[0.5, 0.5], [0.5, 0.5]]))), 3)
-    0.693
+    >>> said = np.log(np.array([[0.5, 0.5], [0.5, 0.5]]))
+    >>> strangeness(said, np.array([0.25, np.nan]))[0].__round__(3), strangeness(said, np.full(2, np.nan))[1]
+    (1.383, False)
     """
-    return float(-_log_probabilities(logits).mean(0).max())
+    if len(both := agreement[np.isfinite(agreement)]):
+        return float(-np.log((both.mean() + _LEAST) / (1 + _LEAST))), True
+    return float(-np.log(_mean_probabilities(logits).max())), False
 
 
-def probabilities_of(logits: NDArray[np.floating], config: NoseConfig) -> tuple[NDArray[np.float64], float]:
-    """Return the probability of each smell (smells,), and that of none of them; together they sum to 1."""
-    mean = _log_probabilities(logits).mean(0)
+def probabilities_of(
+    logits: NDArray[np.floating], agreement: NDArray[np.floating], config: NoseConfig
+) -> tuple[NDArray[np.float64], float]:
+    """Return the probability of each smell (smells,), and that of none of them; together they sum to 1.
+
+    Parameters
+    ----------
+    logits : array (windows, smells)
+    agreement : array (windows,)
+        See `strangeness`.
+    config : NoseConfig
+    """
     base, more = config.sharpness
-    scaled = mean * max(base + more * np.log(len(logits)), 0.05)
+    scaled = np.log(_mean_probabilities(logits) + _TINY) * max(base + more * np.log(len(logits)), 0.05)
     smells = np.exp(scaled - scaled.max())
     smells /= smells.sum()
     unknown = 0.0
     if config.unknown:
-        bias, slope = config.unknown
-        unknown = float(1 / (1 + np.exp(-np.clip(bias + slope * strangeness(logits), -50, 50))))
+        strange, both = strangeness(logits, agreement)
+        bias, slope = config.unknown[:2] if both else config.unknown[-2:]
+        unknown = float(1 / (1 + np.exp(-np.clip(bias + slope * strange, -50, 50))))
     return smells * (1 - unknown), unknown
 
 
-def _log_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max(1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
+def _mean_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean over the windows of each smell's probability."""
+    each = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    return np.asarray((each / each.sum(1, keepdims=True)).mean(0))

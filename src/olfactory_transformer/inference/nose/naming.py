@@ -14,7 +14,7 @@ from olfactory_transformer.inference.defaults import DEFAULT_NOSE
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.enrolment import Enrolled
 from olfactory_transformer.inference.nose.plain import PlainNose, model_for
-from olfactory_transformer.inference.nose.session import SessionNose, session_of
+from olfactory_transformer.inference.nose.session import SessionNose, session_of, shows_session
 from olfactory_transformer.inference.nose.taught import Evidence, Taught, TaughtEvidence
 from olfactory_transformer.sensors.recording import Recording
 
@@ -39,7 +39,8 @@ class Namer:
         What a recording may be named: `own` smells alone, those of the `base` model alone, or `both`, own ones first.
         `auto` is `own` where one was taught to the model that reads the recording, else `base`. With `both`, own
         smells that the base model knows by the same name show what the session does to the board, and the base model
-        hears it without that; see `inference.nose.session`.
+        hears it without that (`inference.nose.session`). It then names those better than their distance to what was
+        taught does, in the same session, too.
 
     Examples
     --------
@@ -62,7 +63,7 @@ class Namer:
         smells: Smells = "auto",
     ) -> None:
         self.channels, self.smells = config.channels, smells
-        self._evidence, self._taught = evidence, tuple(taught)
+        self._evidence, self._taught, self._config = evidence, tuple(taught), config
         mine = [each for each in taught if each.model_version == base.version] if smells == "both" else []
         shift = session_of(mine, config)
         self.base = SessionNose(base, shift) if shift is not None else base
@@ -107,8 +108,10 @@ class Namer:
             return self._evidence()
         if not mine:
             raise UnknownSmell(f"no smell was taught to {model.version}, which reads this board")
-        base = self._evidence() if self.smells == "both" and not plain else None
-        return TaughtEvidence(Taught(mine, model.version), base)
+        if self.smells != "both" or plain:
+            return TaughtEvidence(Taught(mine, model.version))
+        mine = [each for each in mine if not shows_session(each, self._config)]
+        return TaughtEvidence(Taught(mine, model.version), self._evidence()) if mine else self._evidence()
 
     def answer(self, model: NoseModel, heard: Iterable[NoseReadings]) -> SmellIdentification:
         """Return what a model's readings say, with a warning where no window is whole, and one for every smell

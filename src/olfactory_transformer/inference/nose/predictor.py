@@ -13,11 +13,14 @@ from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, Record
 from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.inference.defaults import DEFAULT_NOSE
 from olfactory_transformer.inference.nose.contract import NoseReadings
+from olfactory_transformer.inference.nose.joined import join
 from olfactory_transformer.inference.nose.reading import LEAST_CHANNELS, cut_windows
-from olfactory_transformer.model.folder import CONFIG, NOSE, read_json, resolve, verify
+from olfactory_transformer.model.folder import CONFIG, FOREST, NOSE, read_json, resolve, verify
+from olfactory_transformer.model.forest import read_forest
 from olfactory_transformer.sensors.channels import places_of
-from olfactory_transformer.sensors.features import features_of
+from olfactory_transformer.sensors.features import CHANNEL_FEATURES, PAIR_FEATURES, features_of
 from olfactory_transformer.sensors.recording import Recording
+from olfactory_transformer.sensors.windows import RATE
 
 
 class NosePredictor:
@@ -56,6 +59,9 @@ class NosePredictor:
         if [each.name for each in self._session.get_inputs()] != ["pairs", "channels", "present"]:
             raise ModelForeign(f"{folder / 'model.onnx'}: not the graph of an electronic nose's model")
         self._floors = np.array(self.config.floors)
+        numbers = len(self.config.pairs) * PAIR_FEATURES + len(self.config.channels) * CHANNEL_FEATURES
+        there = (folder / FOREST).exists()
+        self._forest = read_forest(folder / FOREST, numbers, len(self.config.smells)) if there else None
         self.smells = self.config.smells
         self.version = f"{self.config.name}@{self.config.version}"
         self.window_seconds, self.hop_seconds = self.config.window, self.config.hop
@@ -91,21 +97,18 @@ class NosePredictor:
         heard = tuple(
             recording.names[place] for place, there in zip(columns, cut.heard, strict=True) if there
         )
-        return NoseReadings(
-            np.concatenate([logits for logits, _ in said])[cut.order],
-            np.concatenate([embeddings for _, embeddings in said])[cut.order],
-            cut.ends,
-            heard,
-            cut.seconds,
-        )
+        logits, embeddings, agreement = (np.concatenate(part)[cut.order] for part in zip(*said, strict=True))
+        return NoseReadings(logits, embeddings, cut.ends, heard, cut.seconds, agreement)
 
     def _run(
         self, windows: NDArray[np.float64], slots: list[int]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
         every = np.full((*windows.shape[:2], len(self.config.channels)), np.nan)
         every[:, :, slots] = windows
         said = features_of(every, self._floors)
         logits, embeddings = self._session.run(
             None, {"pairs": said.pairs, "channels": said.channels, "present": said.present}
         )
-        return logits, embeddings
+        whole = windows.shape[1] >= round(self.window_seconds * RATE)
+        both, agreement = join(logits, said, self._forest if whole else None)
+        return both, embeddings, agreement

@@ -93,6 +93,11 @@ def shift_of(usual: Floats, heard: Floats, config: NoseConfig) -> SessionShift:
     return SessionShift(config.channels, at[:, 0], at[:, 1], len(usual))
 
 
+def shows_session(smell: Enrolled, config: NoseConfig) -> bool:
+    """Say whether the model knows the usual counts of a taught smell, and with them what the session does to it."""
+    return bool(config.levels) and smell.name in config.smells and smell.counts is not None
+
+
 def session_of(taught: Sequence[Enrolled], config: NoseConfig) -> SessionShift | None:
     """Return the session that taught smells show, by those whose usual counts the model knows; None: by none.
 
@@ -106,7 +111,7 @@ def session_of(taught: Sequence[Enrolled], config: NoseConfig) -> SessionShift |
     levels = np.array(config.levels).reshape(len(config.smells), len(config.channels))
     usual, heard = [], []
     for each in taught:
-        if each.name not in config.smells or each.counts is None:
+        if each.counts is None or not shows_session(each, config):
             continue
         places = places_of(each.channels)
         for row in each.counts:
@@ -135,4 +140,5 @@ class SessionNose:
     def read(self, recording: Recording) -> NoseReadings:
         """Read each window twice: for its place as it is, for its name without the session."""
         usual = self._base.read(self.shift.undo(recording))
-        return replace(self._base.read(recording), logits=usual.logits)
+        here = self._base.read(recording)
+        return replace(here, logits=usual.logits, agreement=usual.agreement)

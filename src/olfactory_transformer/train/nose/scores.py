@@ -15,12 +15,13 @@ from olfactory_transformer.train.nose.data import FOLDS
 from olfactory_transformer.train.nose.held_out import Heard
 
 PRIOR_UNKNOWN = 0.2  # share of smells that none of a model's names fits, before anything is heard
+OTHER_SESSION = 1 / 3  # share of recordings that are of another session, as far as a shift of 1
 Floats = NDArray[np.float64]
 
 
 def top(heard: Sequence[Heard], count: int = 1) -> float:
     """Return the share of recordings whose smell is among the first `count`."""
-    return float(np.mean([_rank(each.logits.mean(0), each.place) < count for each in heard]))
+    return float(np.mean([_rank(together(each.logits), each.place) < count for each in heard]))
 
 
 def window_top(heard: Sequence[Heard], count: int = 1) -> float:
@@ -31,30 +32,55 @@ def window_top(heard: Sequence[Heard], count: int = 1) -> float:
 def after(heard: Sequence[Heard], seconds: float, config: NoseConfig) -> float:
     """Return the share of recordings whose smell is first when only so many seconds were listened to."""
     windows = max(int((seconds - config.window) // config.hop) + 1, 1)
-    return float(np.mean([_rank(each.logits[:windows].mean(0), each.place) < 1 for each in heard]))
+    return float(np.mean([_rank(together(each.logits[:windows]), each.place) < 1 for each in heard]))
+
+
+def together(logits: NDArray[np.floating]) -> Floats:
+    """Return the mean probability of each smell over windows, (windows, smells) -> (smells,).
+
+    >>> together(np.log([[0.5, 0.5], [1.0, 1e-9]])).round(2).tolist()
+    [0.75, 0.25]
+    """
+    return probabilities_of(logits, np.array([np.nan]), NoseConfig((), ()))[0]
 
 
 def fit_sharpness(heard: Sequence[Heard], config: NoseConfig) -> tuple[float, float]:
     """Return the sharpness under which held-out recordings, whole and in part, are most probable."""
     parts = [
-        (each.logits[: max(len(each.logits) // share, 1)], each.place)
+        (each.logits[:count], each.agreement[:count], each.place)
         for each in heard
-        for share in (1, 3, 20)
+        for count in (len(each.logits), max(len(each.logits) // 3, 1), 1)
     ]
     best, least = (1.0, 0.0), np.inf
     for a, b in product(np.arange(0.2, 2.6, 0.1), np.arange(0.0, 0.8, 0.1)):
         tried = replace(config, sharpness=(float(a), float(b)), unknown=())
-        loss = -np.mean([np.log(probabilities_of(logits, tried)[0][place] + 1e-9) for logits, place in parts])
+        said = [probabilities_of(logits, agreement, tried)[0][place] for logits, agreement, place in parts]
+        loss = -np.mean(np.log(np.array(said) + 1e-9))
         if loss < least:
             best, least = (round(float(a), 2), round(float(b), 2)), float(loss)
     return best
 
 
-def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float]:
-    """Return bias and slope of the log odds of none of the smells, by strangeness (logistic regression)."""
-    x = np.array([strangeness(each.logits) for each in heard])
+def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float, float, float]:
+    """Return bias and slope of the log odds of none of the smells, by strangeness, for `NoseConfig.unknown`.
+
+    Another session makes everything stranger. So that it does not make all smells unknown, a third of what is fitted
+    to is of made-up sessions.
+    """
     y = np.array([each.place < 0 for each in heard], float)
-    weight = np.where(y > 0, PRIOR_UNKNOWN / y.sum(), (1 - PRIOR_UNKNOWN) / (1 - y).sum())
+    shifted = np.array([each.shift > 0 for each in heard])
+    weight = np.zeros(len(y))
+    for of, share in ((shifted, OTHER_SESSION), (~shifted, 1 - OTHER_SESSION)):
+        for among, prior in ((y > 0, PRIOR_UNKNOWN), (y == 0, 1 - PRIOR_UNKNOWN)):
+            weight[of & among] = share * prior / max((of & among).sum(), 1)
+    neither = np.array([np.nan])
+    both = np.array([strangeness(each.logits, each.agreement)[0] for each in heard])
+    alone = np.array([strangeness(each.alone, neither)[0] for each in heard])
+    return *_logistic(both, y, weight), *_logistic(alone, y, weight)
+
+
+def _logistic(x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
+    """Return bias and slope of a weighted logistic regression, by Newton's method."""
     at = np.zeros(2)
     design = np.stack([np.ones_like(x), x], 1)
     for _ in range(50):
@@ -67,7 +93,7 @@ def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float]:
 
 def open_set_auroc(heard: Sequence[Heard]) -> float:
     """Return the AUROC of strangeness for telling substances left out of training from those that were not."""
-    x = np.array([strangeness(each.logits) for each in heard])
+    x = np.array([strangeness(each.logits, each.agreement)[0] for each in heard])
     unknown = np.array([each.place < 0 for each in heard])
     order = np.argsort(np.argsort(x, kind="stable"), kind="stable") + 1.0
     above = order[unknown].sum() - unknown.sum() * (unknown.sum() + 1) / 2
@@ -120,7 +146,7 @@ def calibration_error(heard: Sequence[Heard], config: NoseConfig, bins: int = 10
     """Return the expected calibration error of the first name's probability."""
     stated, right = [], []
     for each in heard:
-        smells, _ = probabilities_of(each.logits, replace(config, unknown=()))
+        smells, _ = probabilities_of(each.logits, each.agreement, replace(config, unknown=()))
         stated.append(float(smells.max()))
         right.append(int(smells.argmax()) == each.place)
     which = np.minimum((np.array(stated) * bins).astype(int), bins - 1)

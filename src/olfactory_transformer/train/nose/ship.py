@@ -12,7 +12,9 @@ from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.model.folder import write_json
 from olfactory_transformer.model.nose_checkpoint import save_nose
 from olfactory_transformer.train.nose import scores
+from olfactory_transformer.train.nose.data import read_smellnet
 from olfactory_transformer.train.nose.fit import NoseRecipe, together
+from olfactory_transformer.train.nose.forest import fit_forest
 from olfactory_transformer.train.nose.held_out import SHIFTS, HeldOut, hold_out
 from olfactory_transformer.train.nose.jobs import Job, train_members
 from olfactory_transformer.train.report import table
@@ -46,7 +48,7 @@ def train_nose(
     held = hold_out(data, out / "held-out", base, recipe, held_out_members, seed, processes, tell)
     known = [each for each in held.recordings if each.shift <= 1]
     config = replace(base, sharpness=scores.fit_sharpness(known, base))
-    config = replace(config, unknown=scores.fit_unknown([each for each in held.substances if not each.shift]))
+    config = replace(config, unknown=scores.fit_unknown(held.substances))
     figures = figures_of(held, config)
     write_json(out / FIGURES, figures)
     jobs = [Job(None, (), seed + member) for member in range(members)]
@@ -61,7 +63,9 @@ def train_nose(
     )
     network = together([member for _, member, _ in trained], final)
     parameters = sum(weight.numel() for weight in network.parameters())
-    save_nose(network, out / "model", nose_card(network.config, parameters, figures, command, commit()))
+    forest = fit_forest(read_smellnet(data), final, seed)
+    card = nose_card(network.config, parameters, len(forest.roots), figures, command, commit())
+    save_nose(network, out / "model", card, forest)
     return figures
 
 
@@ -88,7 +92,12 @@ def figures_of(held: HeldOut, config: NoseConfig) -> dict[str, float]:
 
 
 def nose_card(
-    config: NoseConfig, parameters: int, figures: Mapping[str, float], command: str, revision: str
+    config: NoseConfig,
+    parameters: int,
+    trees: int,
+    figures: Mapping[str, float],
+    command: str,
+    revision: str,
 ) -> str:
     """Return the model card as Markdown."""
     rows = [[what, f"{value:.3f}"] for what, value in figures.items()]
@@ -99,6 +108,7 @@ Names the smell of a recording of a metal-oxide electronic nose: {len(config.sme
 - input: counts of {", ".join(config.channels)}, any two or more of them, at any rate; windows of {config.window:g} s
 - network: {config.members} transformers of {config.layers} layers, width {config.width}, a token a channel and a token
   a pair of channels; {parameters:,} parameters
+- beside it a forest of {trees} extra trees on the same numbers, which counts by as much as its trees agree
 - trained by: `{command}`, commit {revision}
 - data: SmellNet's training recordings (MIT licence), 50 substances, 5 recordings each, one board
 
@@ -118,9 +128,10 @@ sessions apart would have scored well and meant nothing. Ratios of levels may st
 
 ## Held-out figures
 
-Each recording by networks that had not heard it (leave one of a substance's five recordings out), in the session that
-the others are from. A shift is a made-up other session, the mean of five; 1 is the spread between the real ones.
-Left-out substances: by networks that never heard them.
+Each recording by networks and a forest that had not heard it (leave one of a substance's five recordings out), in the
+session that the others are from. A shift is a made-up other session, the mean of five; 1 is the spread between the real
+ones.
+Left-out substances: by networks and forests that never heard them.
 
 {table(["figure", "value"], rows)}
 

@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from olfactory_transformer.cli import app
 from olfactory_transformer.core.errors import DataError, ModelCorrupt, ModelForeign, RecordingError
 from olfactory_transformer.inference.nose.evidence import Evidence
+from olfactory_transformer.inference.nose.joined import join
 from olfactory_transformer.inference.nose.predictor import NosePredictor
-from olfactory_transformer.model.nose_checkpoint import load_nose
+from olfactory_transformer.model.forest import read_forest
+from olfactory_transformer.model.nose_checkpoint import load_nose, save_nose
 from olfactory_transformer.sensors.channels import channel
 from olfactory_transformer.sensors.features import features_of
 from olfactory_transformer.sensors.recording import Recording
@@ -111,20 +113,38 @@ def test_a_gap_parts_a_recording(trained):
     np.testing.assert_array_equal(parted.ends, [99, 499])  # and none over the gap
 
 
-def test_the_graph_says_what_the_network_says(trained):
+def test_what_is_read_is_what_network_and_forest_say(trained):
     folder = trained[0] / "run" / "model"
     nose, network = NosePredictor.from_pretrained(folder), load_nose(folder)
     one = recording(seconds=100)
     said = features_of(one.values[None, :, GAS_PLACES], np.array(network.config.floors))
     logits, embeddings = run(network, said)
+    forest = read_forest(folder / "forest.safetensors", said.flat.shape[1], len(SUBSTANCES))
+    both, agreement = join(logits, said, forest)
     read = nose.read(one)
-    np.testing.assert_allclose(read.logits, logits, atol=1e-4)
+    np.testing.assert_allclose(read.logits, both, atol=1e-4)
+    np.testing.assert_allclose(read.agreement, agreement, atol=1e-4)
     np.testing.assert_allclose(read.embeddings, embeddings, atol=1e-4)
+    assert np.exp(read.logits).sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_the_forest_is_asked_of_whole_windows_with_all_channels_alone(trained):
+    nose = NosePredictor.from_pretrained(trained[0] / "run" / "model")
+    assert np.isfinite(nose.read(recording()).agreement).all()
+    assert np.isnan(nose.read(recording(seconds=60)).agreement).all()
+    assert np.isnan(nose.read(recording(names=("CO", "VOC", "NO2"))).agreement).all()
+
+
+def test_a_model_without_a_forest_names_by_its_networks(trained, tmp_path):
+    network = load_nose(trained[0] / "run" / "model")
+    save_nose(network, tmp_path)
+    read = NosePredictor(tmp_path).read(recording())
+    assert np.isnan(read.agreement).all() and network.config.smells[read.logits.mean(0).argmax()] == "clove"
 
 
 def test_broken_folders_are_refused(trained, tmp_path):
     folder = trained[0] / "run" / "model"
-    for name in ("model.onnx", "config.json"):
+    for name in ("model.onnx", "config.json", "forest.safetensors"):
         copy = tmp_path / name
         copy.mkdir()
         for path in folder.iterdir():
