@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,28 @@ def test_whose_smells_are_named(smells, names):
     answer = namer(coffee(), smells=smells).identify(recording(seed=9))
     assert {each.name for each in answer.ranked} == names
     assert sum(each.probability for each in answer.ranked) + answer.unknown == pytest.approx(1)
+
+
+def test_what_shows_the_session_is_named_by_the_model():
+    """A name that the model knows, with its usual counts: the taught recordings are a sample, and no smell."""
+    config = NoseConfig(
+        ("NO2", "CO", "VOC"),
+        ("mint", "clove"),
+        levels=(9.0,) * 6,
+        level_spread=(0.1,) * 3,
+        session_gain=(0.1,) * 3,
+        session_offset=(1.0,) * 3,
+    )
+    clove = enrol(NOSE, "clove", [recording("tea")])
+
+    def named(*taught, smells="both"):
+        answer = Namer(NOSE, Base, config, taught, smells).identify(recording("tea", 1))
+        return {each.name for each in answer.ranked}
+
+    assert named(clove) == {"mint"}  # which the base says, whatever it hears
+    assert named(clove, coffee()) == {"mint", "coffee"}
+    assert named(clove, smells="own") == named(clove, smells="auto") == {"clove"}
+    assert named(replace(clove, counts=None)) == {"mint", "clove"}  # as from an old export
 
 
 def test_with_nothing_taught_the_model_names():
