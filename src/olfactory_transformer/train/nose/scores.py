@@ -45,20 +45,34 @@ def together(logits: NDArray[np.floating]) -> Floats:
 
 
 def fit_sharpness(heard: Sequence[Heard], config: NoseConfig) -> tuple[float, float]:
-    """Return the sharpness under which held-out recordings, whole and in part, are most probable."""
+    """Return the sharpness under which held-out recordings, whole and in part, are most probable.
+
+    As in `fit_unknown`, a third of what is fitted to is of made-up sessions.
+    """
+    shifted = np.array([each.shift > 0 for each in heard])
+    weight = _of_sessions(shifted, np.ones(len(heard), bool), 1.0)
     parts = [
-        (each.logits[:count], each.agreement[:count], each.place)
-        for each in heard
+        (each.logits[:count], each.agreement[:count], each.place, share)
+        for each, share in zip(heard, weight, strict=True)
         for count in (len(each.logits), max(len(each.logits) // 3, 1), 1)
     ]
     best, least = (1.0, 0.0), np.inf
     for a, b in product(np.arange(0.2, 2.6, 0.1), np.arange(0.0, 0.8, 0.1)):
         tried = replace(config, sharpness=(float(a), float(b)), unknown=())
-        said = [probabilities_of(logits, agreement, tried)[0][place] for logits, agreement, place in parts]
-        loss = -np.mean(np.log(np.array(said) + 1e-9))
+        loss = 0.0
+        for logits, agreement, place, share in parts:
+            loss -= share * np.log(probabilities_of(logits, agreement, tried)[0][place] + 1e-9)
         if loss < least:
-            best, least = (round(float(a), 2), round(float(b), 2)), float(loss)
+            best, least = (round(float(a), 2), round(float(b), 2)), loss
     return best
+
+
+def _of_sessions(shifted: NDArray[np.bool_], among: NDArray[np.bool_], sum_: float) -> Floats:
+    """Return weights of this sum, 0 but for those `among`; a third for what is of other sessions, if any is."""
+    weight = np.zeros(len(shifted))
+    for of, share in ((shifted & among, OTHER_SESSION), (~shifted & among, 1 - OTHER_SESSION)):
+        weight[of] = share / max(of.sum(), 1)
+    return weight * sum_ / weight.sum()
 
 
 def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float, float, float]:
@@ -69,10 +83,7 @@ def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float, float, float]:
     """
     y = np.array([each.place < 0 for each in heard], float)
     shifted = np.array([each.shift > 0 for each in heard])
-    weight = np.zeros(len(y))
-    for of, share in ((shifted, OTHER_SESSION), (~shifted, 1 - OTHER_SESSION)):
-        for among, prior in ((y > 0, PRIOR_UNKNOWN), (y == 0, 1 - PRIOR_UNKNOWN)):
-            weight[of & among] = share * prior / max((of & among).sum(), 1)
+    weight = _of_sessions(shifted, y > 0, PRIOR_UNKNOWN) + _of_sessions(shifted, y == 0, 1 - PRIOR_UNKNOWN)
     neither = np.array([np.nan])
     both = np.array([strangeness(each.logits, each.agreement)[0] for each in heard])
     alone = np.array([strangeness(each.alone, neither)[0] for each in heard])
