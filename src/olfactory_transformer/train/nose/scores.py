@@ -72,7 +72,7 @@ def _of_sessions(shifted: NDArray[np.bool_], among: NDArray[np.bool_], sum_: flo
     weight = np.zeros(len(shifted))
     for of, share in ((shifted & among, OTHER_SESSION), (~shifted & among, 1 - OTHER_SESSION)):
         weight[of] = share / max(of.sum(), 1)
-    return weight * sum_ / weight.sum()
+    return np.asarray(weight * sum_ / weight.sum())
 
 
 def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float, float, float]:
