@@ -90,7 +90,7 @@ def test_each_array_has_its_type_and_shape(arrays, values, refused):
         ("pairs/study", 7, "to 7, expected -1 to 6"),
         ("pairs/study", -2, "expected -1 to 6"),
         ("blends/spread", 0, "'blends/spread' has 0"),
-        ("blends/medians", -1, "'blends/medians' has -1"),
+        ("blends/by_words", -1, "'blends/by_words' has -1"),
         ("blends/words_spread", 0, "'blends/words_spread' has 0"),
         ("pairs/spread.logits", 0, "'pairs/spread.logits' has 0"),
         ("pairs/median.words", -1, "'pairs/median.words' has -1"),
@@ -100,6 +100,13 @@ def test_numbers_out_of_range(arrays, values, refused, name, value, said):
     changed = arrays[name].copy()
     changed.flat[0] = value
     refused(arrays | {name: changed}, values, said)
+
+
+def test_a_kernel_that_grows_with_distance(arrays, values, refused):
+    changed = arrays["blends/kernels"].copy()
+    changed[-1, 0] = -1  # the power, which may be
+    changed[-1, -2] = -2
+    refused(arrays | {"blends/kernels": changed}, values, "'blends/kernels' has -2")
 
 
 def test_a_blend_of_nothing(arrays, values, refused):

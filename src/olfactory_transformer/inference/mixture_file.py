@@ -12,7 +12,7 @@ from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, shown
 from olfactory_transformer.inference import blends
 from olfactory_transformer.model.arrays import Array, Expected, check_arrays, read_arrays
 
-FORMAT = "olfactory-mixtures-1"
+FORMAT = "olfactory-mixtures-2"
 _LEAST_LOG = -324  # log10 of the least number that is not 0
 _SHARED = 5  # facts of `pairs.shared_components`
 _SCALARS = _SHARED + 2 * 4  # and cosine and distance of four tables
@@ -96,9 +96,11 @@ def _expected(columns: int, studies: int, embedding: int, words: int, networks: 
         "present": (np.bool_, ("blends", "components")),
         "centre": (real, (embedding,)),
         "spread": (real, (embedding,)),
-        "medians": (real, (2 + len(blends.KERNELS),)),
         "words_centre": (real, (words,)),
         "words_spread": (real, (words,)),
+        "potency": (real, ("kernels", embedding)),
+        "kernels": (real, ("kernels", len(blends.KERNEL))),
+        "by_words": (real, (2,)),
         "coefficients": (real, ("blends", columns)),
         "mean": (real, (columns,)),
     }
@@ -148,8 +150,12 @@ def _check_ranges(path: Path, arrays: dict[str, Array], studies: int) -> None:
             raise ModelCorrupt(f"{path}: '{name}' is {low} to {high}, expected {least} to {most}")
     for name, array in arrays.items():
         divides = name.removeprefix("blends/").removeprefix("pairs/").split(".")[0]
-        if divides in ("spread", "words_spread", "medians", "median") and array.min() <= 0:
+        if divides in ("spread", "words_spread", "median") and array.min() <= 0:
             raise ModelCorrupt(f"{path}: '{name}' has {array.min()}, expected numbers above 0")
+    decays = {"blends/kernels": arrays["blends/kernels"][:, 1:], "blends/by_words": arrays["blends/by_words"]}
+    for name, array in decays.items():  # beside the power, which may be any
+        if array.min() < 0:
+            raise ModelCorrupt(f"{path}: '{name}' has {array.min()}, expected decays and weights from 0")
     if not arrays["blends/present"].any(1).all():
         raise ModelCorrupt(f"{path}: 'blends/present' has a blend without components")
     if "pairs/net.attention.bias" in arrays:

@@ -177,9 +177,21 @@ def squared_distances(a: Floats, b: Floats) -> Floats:
     return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0)  # type: ignore[no-any-return]
 
 
-def weights(mixtures: Mixtures, power: float) -> Floats:
-    """Return the components' shares, (S, K): volume fraction ** power, scaled to the sum 1."""
-    share = 10.0 ** (mixtures.log_dilution * power) * mixtures.present
+def weights(mixtures: Mixtures, power: float, potency: Floats | None = None) -> Floats:
+    """Return the components' shares, (S, K): volume fraction ** power, scaled to the sum 1.
+
+    Parameters
+    ----------
+    mixtures : Mixtures
+    power : float
+    potency : ndarray (U,) or None
+        Natural logarithm of how much each molecule counts at the same dilution.
+    """
+    log_share = mixtures.log_dilution * (power * np.log(10))
+    if potency is not None:
+        log_share = log_share + potency[mixtures.molecule]
+    log_share = np.where(mixtures.present, log_share, -np.inf)
+    share = np.exp(log_share - log_share.max(1, keepdims=True))
     return share / share.sum(1, keepdims=True)  # type: ignore[no-any-return]
 
 
@@ -190,7 +202,7 @@ def largest_words(components: Components, mixtures: Mixtures, power: float) -> F
     return (components.words[mixtures.molecule] * strength).max(1)  # type: ignore[no-any-return]
 
 
-def inner(molecules: Floats, a: Mixtures, b: Mixtures, power: float, dilution_scale: float) -> Floats:
+def inner(molecules: Floats, a: Mixtures, b: Mixtures, shares: tuple[Floats, Floats], decay: float) -> Floats:
     """Return the inner products of stimuli as weighted sums over pairs of their components.
 
     Parameters
@@ -198,10 +210,10 @@ def inner(molecules: Floats, a: Mixtures, b: Mixtures, power: float, dilution_sc
     molecules : ndarray (U, V)
         Similarity of the molecules of `a` and of `b`.
     a, b : Mixtures, of S and T stimuli
-    power : float
-        Of the volume fraction in the shares.
-    dilution_scale : float
-        Powers of ten over which the same molecule becomes another stimulus.
+    shares : (ndarray (S, K), ndarray (T, K))
+        Weights of their components.
+    decay : float
+        How fast the same molecule becomes another stimulus, per power of ten of dilution.
 
     Returns
     -------
@@ -210,15 +222,14 @@ def inner(molecules: Floats, a: Mixtures, b: Mixtures, power: float, dilution_sc
     left, right = a.present, b.present
     between = molecules[a.molecule[left]][:, b.molecule[right]]
     step = np.abs(a.log_dilution[left][:, None] - b.log_dilution[right][None])
-    between = between * np.exp(-step / dilution_scale)
-    between *= weights(a, power)[left][:, None] * weights(b, power)[right][None]
+    between = between * np.exp(-decay * step)
+    between *= shares[0][left][:, None] * shares[1][right][None]
     starts = [np.r_[0, np.cumsum(side.sum(1))[:-1]] for side in (left, right)]
     return np.add.reduceat(np.add.reduceat(between, starts[0], axis=0), starts[1], axis=1)
 
 
-def own_inner(molecules: Floats, a: Mixtures, power: float, dilution_scale: float) -> Floats:
-    """Return the inner product of each stimulus with itself, (S,); `molecules` is (U, U)."""
+def own_inner(molecules: Floats, a: Mixtures, share: Floats, decay: float) -> Floats:
+    """Return the inner product of each stimulus with itself, (S,); `molecules` is (U, U), `share` (S, K)."""
     between = molecules[a.molecule[:, :, None], a.molecule[:, None, :]]  # (S, K, K)
     step = np.abs(a.log_dilution[:, :, None] - a.log_dilution[:, None, :])
-    share = weights(a, power)
-    return np.einsum("sk,skl,sl->s", share, between * np.exp(-step / dilution_scale), share)  # type: ignore[no-any-return]
+    return np.einsum("sk,skl,sl->s", share, between * np.exp(-decay * step), share)  # type: ignore[no-any-return]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from olfactory_transformer.core.errors import DataError
-from olfactory_transformer.inference.blends import KERNELS, WORDS_POWER, BlendModel
+from olfactory_transformer.inference.blends import ROOT, WORDS_POWER, BlendModel
 from olfactory_transformer.inference.mixture_file import FORMAT
 from olfactory_transformer.inference.mixture_parts import (
     Embed,
@@ -24,7 +24,8 @@ from olfactory_transformer.inference.mixtures import MixtureModel
 from olfactory_transformer.inference.pairs import PairModel, shared_components, word_logits
 from olfactory_transformer.model.arrays import Array
 from olfactory_transformer.model.mixture import PairNetwork
-from olfactory_transformer.train.figures import figures
+from olfactory_transformer.train.blend_kernel import KernelConfig, learn_kernel, median_distance, started
+from olfactory_transformer.train.figures import INTENSITY, PLEASANTNESS, figures
 from olfactory_transformer.train.mixture_data import (
     Blends,
     Pairs,
@@ -43,10 +44,7 @@ class MixtureConfig:
 
     Parameters
     ----------
-    ridge : float
-        Noise of a blend's rating over the variance that the kernel explains.
-    single_noise : float
-        The same of a single molecule's, as a multiple: they come from another session.
+    blends : KernelConfig
     pair_ridge : float
     networks : int
         Attention networks that are averaged; 0: kernel alone.
@@ -58,8 +56,7 @@ class MixtureConfig:
     seed : int
     """
 
-    ridge: float = 0.01
-    single_noise: float = 1.5
+    blends: KernelConfig = field(default_factory=KernelConfig)
     pair_ridge: float = 0.02
     networks: int = 6
     steps: int = 200
@@ -80,26 +77,19 @@ _BLEND_FIGURES = {
 }
 
 
-def _median(squared: Floats) -> float:
-    found = squared[squared > 1e-9]
-    return float(np.median(found)) if len(found) else 1.0
-
-
 def _statistics(values: Floats) -> tuple[Floats, Floats]:
     return values.mean(0), values.std(0) + 1e-6
 
 
 def fit_blends(data: Blends, rows: Integers, config: MixtureConfig = DEFAULTS) -> BlendModel:
     """Return a model of the given rows of `data`."""
-    mixtures, values, single = data.mixtures.rows(rows), data.values[rows], data.single[rows]
+    mixtures, single = data.mixtures.rows(rows), data.single[rows]
     if single.all():
         raise DataError("blends: none among the rows to train on")
+    values = np.maximum(data.values[rows], 0) ** ROOT
     used = np.unique(mixtures.molecule[mixtures.present])
-    centre, spread = _statistics(data.components.embedding[used])
-    standard = (data.components.embedding[used] - centre) / spread
-    words = largest_words(data.components, mixtures, WORDS_POWER)
-    words_centre, words_spread = _statistics(words)
     mean = np.array([np.nanmean(column) for column in values[~single].T])
+    none = np.zeros(0)
     model = BlendModel(
         data.components.key,
         data.components.embedding,
@@ -107,20 +97,18 @@ def fit_blends(data: Blends, rows: Integers, config: MixtureConfig = DEFAULTS) -
         mixtures.molecule,
         mixtures.log_dilution,
         mixtures.present,
-        centre,
-        spread,
-        np.r_[_median(squared_distances(standard, standard)), np.ones(1 + len(KERNELS))],
-        words_centre,
-        words_spread,
-        np.zeros_like(values),
-        mean,
+        *_statistics(data.components.embedding[used]),
+        *_statistics(largest_words(data.components, mixtures, WORDS_POWER)),
+        potency=none,
+        kernels=none,
+        by_words=none,
+        coefficients=none,
+        mean=mean,
     )
-    model = _only(model, used)
-    components, mixtures = model.components, model.mixtures
-    distances = model.distances(components, mixtures)
-    model = replace(model, medians=np.r_[model.medians[0], [_median(d) for d in distances]])
-    noise = np.where(single, config.ridge * config.single_noise, config.ridge)
-    coefficients = _solve(model.kernel(components, mixtures), noise, values - mean)
+    words = [i for i, name in enumerate(data.columns) if name not in (*INTENSITY, *PLEASANTNESS)]
+    apart = np.nan_to_num(values[:, words] - mean[words])
+    model, noise = learn_kernel(started(_only(model, used), config.blends), apart, single, config.blends)
+    coefficients = _solve(model.kernel(model.components, model.mixtures), noise, values - mean)
     return replace(model, coefficients=coefficients)
 
 
@@ -171,7 +159,7 @@ def fit_pairs(data: Pairs, rows: Integers, config: MixtureConfig = DEFAULTS) -> 
             arrays["spread.molecules"] = np.ones(table.shape[1])
         anchor = model.standard(name, table)
         arrays[f"anchor.{name}"] = anchor
-        arrays[f"median.{name}"] = np.array([_median(squared_distances(anchor, anchor))])
+        arrays[f"median.{name}"] = np.array([median_distance(squared_distances(anchor, anchor)) ** 2])
     arrays["study"] = model.study_of([data.study[i] for i in rows])
     kernel = model.kernel(features, arrays["study"])
     inside = kernel + config.pair_ridge * np.eye(len(rows))

@@ -66,15 +66,22 @@ def test_inner_products_are_sums_over_pairs_of_components():
     mixtures = Mixtures(molecule, rng.uniform(-4, 0, (4, 3)) * present, present)
     alike = rng.random((5, 5))
     alike += alike.T
-    share = weights(mixtures, 0.2)
+    share = weights(mixtures, 0.2, rng.normal(size=5))
     expected = np.zeros((4, 4))
     for i, j, k, m in np.ndindex(4, 4, 3, 3):
         step = abs(mixtures.log_dilution[i, k] - mixtures.log_dilution[j, m])
         near = alike[molecule[i, k], molecule[j, m]] * np.exp(-step / 2)
         expected[i, j] += share[i, k] * share[j, m] * near
     np.testing.assert_allclose(share.sum(1), 1)
-    np.testing.assert_allclose(inner(alike, mixtures, mixtures, 0.2, 2.0), expected)
-    np.testing.assert_allclose(own_inner(alike, mixtures, 0.2, 2.0), np.diag(expected))
+    np.testing.assert_allclose(inner(alike, mixtures, mixtures, (share, share), 0.5), expected)
+    np.testing.assert_allclose(own_inner(alike, mixtures, share, 0.5), np.diag(expected))
+
+
+def test_shares_follow_dilution_and_potency():
+    mixtures = Mixtures(np.array([[0, 1, 0]]), np.array([[-1.0, -3.0, 0]]), np.array([[True, True, False]]))
+    np.testing.assert_allclose(weights(mixtures, 0.5), [[10 / 11, 1 / 11, 0]])
+    np.testing.assert_allclose(weights(mixtures, 0.5, np.log([1, 10])), [[0.5, 0.5, 0]])
+    np.testing.assert_allclose(weights(mixtures, 0.5, np.array([0, 1e6])), [[0, 1, 0]])
 
 
 def test_the_network_in_numpy_says_what_it_says_in_torch():

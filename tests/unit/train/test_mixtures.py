@@ -9,6 +9,7 @@ import pytest
 from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.inference.mixture_predictor import MixturePredictor
 from olfactory_transformer.inference.mixtures import MixtureModel
+from olfactory_transformer.train.blend_kernel import KernelConfig
 from olfactory_transformer.train.mixture_data import (
     leave_molecules_out,
     molecule_sets,
@@ -30,7 +31,7 @@ from olfactory_transformer.train.mixtures import (
 
 ALKANOLS = ["C" * n + "O" for n in range(1, 13)]
 WORDS = ("Green", "Sweet", "Sour")
-CONFIG = MixtureConfig(networks=1, steps=20)
+CONFIG = MixtureConfig(KernelConfig(kernels=2, steps=20), networks=1, steps=20)
 
 
 def embed(smiles):
