@@ -50,18 +50,18 @@ def _fitted(inputs: Floats, values: Floats, learned: Ints, asked: Ints) -> Float
     return np.asarray(trees.predict(inputs[asked].astype(np.float32)))
 
 
-def scores(data: Path, folder: Path) -> dict[str, dict[str, float]]:
-    """Return the figures of both tasks, as `train_mixtures` does for the network's models."""
+def scores(data: Path, folder: Path, seed: int) -> dict[str, dict[str, float]]:
+    """Return the figures of both tasks, as `score_blends` and `score_pairs` do, in the folds of a seed."""
     blends = read_blends(data, described(folder / "blend-features.npz"))
     of_blends = _blend_inputs(blends)
     pairs = read_pairs(data, described(folder / "pair-features.npz"))
     of_pairs = _pair_inputs(pairs)
     return {
         "dream2025_profiles": score_blends(
-            blends, lambda data, learned, asked: _fitted(of_blends, data.values, learned, asked)
+            blends, lambda data, learned, asked: _fitted(of_blends, data.values, learned, asked), seed
         ),
         "pairs": score_pairs(
-            pairs, lambda data, learned, asked: _fitted(of_pairs, data.values, learned, asked)
+            pairs, lambda data, learned, asked: _fitted(of_pairs, data.values, learned, asked), seed
         ),
     }
 

@@ -134,7 +134,7 @@ def test_extra_trees_are_scored_in_the_same_folds(folder, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
     import mixture_trees
 
-    found = mixture_trees.scores(folder, folder / "kept")
+    found = mixture_trees.scores(folder, folder / "kept", 0)
     ours = score_pairs(read_pairs(folder, embed), partial(answer_pairs, config=CONFIG))
     assert found["pairs"].keys() == ours.keys()
     assert found["dream2025_profiles"]["profile_r"] > 0.3
