@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -45,11 +46,11 @@ class NoseConfig:
     name, version : str
         Of the trained model.
     sharpness : tuple of float
-        What the logarithm of the windows' mean probability is multiplied by: `a + b log(windows)`; fitted on
-        recordings that the network had not seen.
+        What the logarithm of the windows' mean probability is multiplied by: `a + b log(windows)`, fitted on recordings
+        that had not been heard: `a, b` where a forest was asked, too, then `a, b` of the network alone.
     unknown : tuple of float
-        Log odds of none of the smells: `a + b × strangeness`, fitted on substances that had not been seen: `a, b` where
-        a forest was heard, too, then `a, b` of the network alone. Empty: never.
+        Log odds of none of the smells: `a + b × strangeness`, fitted on substances that had not been heard;
+        `a, b` twice, as in `sharpness`. Empty: never.
     levels : tuple of float
         Usual counts of each smell in each channel, smells x channels, row after row; empty: not known. They show what a
         session does to a board (`inference.nose.session`), and never what a smell is.
@@ -79,7 +80,7 @@ class NoseConfig:
     dropout: float = 0.2
     name: str = "unnamed"
     version: str = "0"
-    sharpness: tuple[float, ...] = (1.0, 0.0)
+    sharpness: tuple[float, ...] = (1.0, 0.0, 1.0, 0.0)
     unknown: tuple[float, ...] = ()
     levels: tuple[float, ...] = ()
     level_spread: tuple[float, ...] = ()
@@ -131,4 +132,31 @@ class NoseConfig:
             if not isinstance(got, takes) or isinstance(got, bool):
                 raise ModelForeign(f"{where}: {name} is {type(got).__name__}, not {type(default).__name__}")
             read[name] = type(default)(got)
-        return cls(**read)
+        found = cls(**read)
+        found._check(where)
+        return found
+
+    def _check(self, where: object) -> None:
+        """Refuse what would fail, or mean nothing, once a recording is read."""
+        channels, smells = len(self.channels), len(self.smells)
+        for name, sizes in {
+            "floors": (channels,),
+            "sharpness": (4,),
+            "unknown": (0, 4),
+            "levels": (0, smells * channels),
+            "level_spread": (0, channels),
+            "session_gain": (0, channels),
+            "session_offset": (0, channels),
+        }.items():
+            values: tuple[float, ...] = getattr(self, name)
+            if len(values) not in sizes or not all(map(math.isfinite, values)):
+                expected = " or ".join(map(str, sizes))
+                raise ModelForeign(
+                    f"{where}: {name} is {len(values)} numbers, expected {expected} finite ones"
+                )
+        if self.levels and not (self.level_spread and self.session_gain and self.session_offset):
+            raise ModelForeign(f"{where}: levels without level_spread, session_gain and session_offset")
+        if not (1 <= self.window < math.inf and 1 <= self.hop < math.inf):
+            raise ModelForeign(
+                f"{where}: windows of {self.window} s every {self.hop} s, expected 1 s or more"
+            )

@@ -1,6 +1,9 @@
 """A model folder: where it is, and whether it is whole.
 
-    config.json  model.safetensors  tokenizer.json  model.onnx  README.md  manifest.json  [reference.safetensors]
+    config.json  model.safetensors  tokenizer.json  model.onnx  README.md  manifest.json
+    [reference.safetensors]  [mixtures.safetensors]
+
+That of an electronic nose has no tokenizer.json, and may have forest.safetensors.
 
 `manifest.json` has the SHA-256 and size of every other file and is checked when a model is loaded, so that a
 truncated copy or an altered weight is an error and not a strange prediction. Nothing here is unpickled.

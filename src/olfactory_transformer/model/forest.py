@@ -19,6 +19,7 @@ from olfactory_transformer.core.errors import ModelCorrupt
 from olfactory_transformer.model.arrays import check_arrays, read_arrays
 
 LEAF = -1
+MOST_TREES = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,16 +92,25 @@ def read_forest(path: Path, features: int, smells: int) -> Forest:
     arrays, _ = read_arrays(path)
     check_arrays(path, arrays, _KINDS)
     forest = Forest(**arrays, smells=smells)
-    rows = np.arange(len(forest.feature))
+    roots, rows = forest.roots, np.arange(len(forest.feature))
+    if not (
+        0 < len(roots) <= MOST_TREES
+        and roots[0] == 0
+        and (np.diff(roots) > 0).all()
+        and roots[-1] < len(rows)
+    ):
+        raise ModelCorrupt(f"{path}: the trees do not follow one another, or are not 1 to {MOST_TREES}")
+    end = np.repeat(
+        np.append(roots[1:], len(rows)), np.diff(np.append(roots, len(rows)))
+    )  # of each node's tree
     leaf = forest.feature == LEAF
     good = np.where(
         leaf,
         (forest.right >= 0) & (forest.right < smells),
-        # Children come after their parent, so that every way down ends.
+        # Children come after their parent, in its tree, so that every way down ends.
         (forest.feature >= 0) & (forest.feature < features)
-        & (forest.right > rows + 1) & (forest.right < len(rows)),
+        & (forest.right > rows + 1) & (forest.right < end),
     )  # fmt: skip
-    roots = (forest.roots >= 0) & (forest.roots < len(rows))
-    if not (good.all() and roots.all() and len(roots)):
+    if not good.all():
         raise ModelCorrupt(f"{path}: not a forest over {features} numbers and {smells} smells")
     return forest

@@ -54,8 +54,8 @@ async def identify(
     smells: Annotated[
         Smells,
         Query(
-            description="`own`: only what was taught; `base`: only what the model knows; `both`: own ones first; "
-            "`auto`: own where there is one for this kind of board, else base."
+            description="`own`: only what was taught; `base`: only what the model knows; `both`: first what was taught "
+            "by names that it does not know; `auto`: own where there is one for this kind of board, else base."
         ),
     ] = "auto",
 ) -> schemas.IdentificationReply:

@@ -42,8 +42,8 @@ SourceArgument = Annotated[
 SmellsOption = Annotated[
     Smells,
     typer.Option(
-        help="own: what you taught it; base: what the model knows; both: own ones first; auto: own once there are any, "
-        "else base."
+        help="own: what you taught it; base: what the model knows; both: first what you taught by names that it does "
+        "not know; auto: own once there are any, else base."
     ),
 ]
 NoseOption = Annotated[

@@ -28,8 +28,8 @@ class NoseReadings:
     seconds : array (windows,), float64
         How long each window is: as long as the model's are, or less.
     agreement : array (windows,), float64, or None
-        Probability that two opinions mean the same smell (`inference.nose.joined`); NaN where there was one alone,
-        None where there never are two.
+        Probability that two opinions mean the same smell (`inference.nose.joined`); NaN, or None for all, where there
+        was one alone.
     """
 
     logits: NDArray[np.float32]

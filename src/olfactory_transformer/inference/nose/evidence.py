@@ -85,16 +85,16 @@ class Evidence:
 
 
 def strangeness(logits: NDArray[np.floating], agreement: NDArray[np.floating]) -> tuple[float, bool]:
-    """Return how little speaks for any of the smells, 0 or more, and whether network and forest were both heard.
+    """Return how little speaks for any of the smells, 0 or more, and whether both network and forest were asked.
 
-    Where both were, it is minus the logarithm of how probable it is that they mean the same smell; else of how probable
-    the first smell is.
+    They were if the forest was asked of half the windows. Then it is minus the logarithm of how probable it is that
+    they mean the same smell; else of how probable the first smell is.
 
     Parameters
     ----------
     logits : array (windows, smells)
     agreement : array (windows,)
-        As in `NoseReadings`; NaN where the forest was not heard.
+        As in `NoseReadings`; NaN where the forest was not asked.
 
     Examples
     --------
@@ -102,9 +102,10 @@ def strangeness(logits: NDArray[np.floating], agreement: NDArray[np.floating]) -
     >>> strangeness(said, np.array([0.25, np.nan]))[0].__round__(3), strangeness(said, np.full(2, np.nan))[1]
     (1.383, False)
     """
-    if len(both := agreement[np.isfinite(agreement)]):
-        return float(-np.log((both.mean() + _LEAST) / (1 + _LEAST))), True
-    return float(-np.log(_mean_probabilities(logits).max())), False
+    asked = np.isfinite(agreement)
+    if 2 * asked.sum() >= len(agreement):
+        return float(-np.log((agreement[asked].mean() + _LEAST) / (1 + _LEAST))), True
+    return float(-np.log(mean_probabilities(logits).max())), False
 
 
 def probabilities_of(
@@ -119,19 +120,32 @@ def probabilities_of(
         See `strangeness`.
     config : NoseConfig
     """
-    base, more = config.sharpness
-    scaled = np.log(_mean_probabilities(logits) + _TINY) * max(base + more * np.log(len(logits)), 0.05)
-    smells = np.exp(scaled - scaled.max())
-    smells /= smells.sum()
+    strange, both = strangeness(logits, agreement)
+    of_these = slice(0, 2) if both else slice(2, 4)
+    smells = sharpened(mean_probabilities(logits), len(logits), config.sharpness[of_these])
     unknown = 0.0
     if config.unknown:
-        strange, both = strangeness(logits, agreement)
-        bias, slope = config.unknown[:2] if both else config.unknown[-2:]
+        bias, slope = config.unknown[of_these]
         unknown = float(1 / (1 + np.exp(-np.clip(bias + slope * strange, -50, 50))))
     return smells * (1 - unknown), unknown
 
 
-def _mean_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the mean over the windows of each smell's probability."""
+def mean_probabilities(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean over the windows of each smell's probability, (windows, smells) -> (smells,).
+
+    >>> mean_probabilities(np.log([[0.5, 0.5], [1.0, 1e-9]])).round(2).tolist()
+    [0.75, 0.25]
+    """
     each = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     return np.asarray((each / each.sum(1, keepdims=True)).mean(0))
+
+
+def sharpened(
+    means: NDArray[np.float64], windows: NDArray[np.int64] | int, sharpness: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Return mean probabilities (..., smells) made as sure as so many windows (...) make them."""
+    base, more = sharpness
+    power = np.maximum(base + more * np.log(windows), 0.05)
+    scaled = np.log(means + _TINY) * np.asarray(power)[..., None]
+    odds = np.exp(scaled - scaled.max(-1, keepdims=True))
+    return np.asarray(odds / odds.sum(-1, keepdims=True))

@@ -1,8 +1,9 @@
 """Two opinions of a window: the sensor transformer's, and that of a forest of extra trees on the same numbers.
 
 In the session that both learned from the forest errs elsewhere than the network does; in another session it is lost,
-and its trees vote for all sorts of smells. So it counts by as much as its trees agree. That network and forest mean
-the same smell is the best sign that it is one that they know.
+and its trees vote for all sorts of smells. So it counts by the square of the share of its trees that agree. That costs
+a little there (`docs/results/sensors.md`). How probable it is that network and forest mean the same smell tells smells
+that they know from others, in the session that they learned from.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ def join(
     logits : array (N, smells)
         Of the network.
     said : Features
-        Of the windows, as long as those that the forest learned from; it is not asked where a channel is missing.
+        Of the windows. The forest is not asked where a channel is missing.
     forest : Forest or None
+        None where it should not be asked, as of windows shorter than those that it learned from.
 
     Returns
     -------
     array (N, smells), float32
-        Log probabilities: the network's and the forest's, the latter times the share of its first smell.
+        Log probabilities: the network's, and the forest's times the squared share of its first smell.
     array (N,), float64
         Probability that both mean the same smell; NaN where the forest was not asked.
 
@@ -53,6 +55,6 @@ def join(
     if forest is not None and asked.size:
         trees = forest.probabilities(said.flat[asked])
         agreement[asked] = (network[asked] * trees).sum(1)
-        sure = trees.max(1, keepdims=True)
+        sure = trees.max(1, keepdims=True) ** 2
         network[asked] = (network[asked] + sure * trees) / (1 + sure)
     return np.log(np.maximum(network, _LEAST)).astype(np.float32), agreement

@@ -14,6 +14,7 @@ from olfactory_transformer.inference.defaults import DEFAULT_NOSE
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.enrolment import Enrolled
 from olfactory_transformer.inference.nose.plain import PlainNose, model_for
+from olfactory_transformer.inference.nose.reading import is_whole
 from olfactory_transformer.inference.nose.session import SessionNose, session_of, shows_session
 from olfactory_transformer.inference.nose.taught import Evidence, Taught, TaughtEvidence
 from olfactory_transformer.sensors.recording import Recording
@@ -36,11 +37,11 @@ class Namer:
     taught : sequence of Enrolled
         To whatever model; each is used with its own.
     smells : "auto", "base", "own" or "both"
-        What a recording may be named: `own` smells alone, those of the `base` model alone, or `both`, own ones first.
-        `auto` is `own` where one was taught to the model that reads the recording, else `base`. With `both`, own
-        smells that the base model knows by the same name show what the session does to the board, and the base model
-        hears it without that (`inference.nose.session`). It then names those better than their distance to what was
-        taught does, in the same session, too.
+        What a recording may be named: `own` smells alone, those of the `base` model alone, or `both`. `auto` is `own`
+        where one was taught to the model that reads the recording, else `base`. With `both`, own smells of names that
+        the base model does not know come first. Those of names that it knows only show what the session does to the
+        board, and the base model hears it without that (`inference.nose.session`), which names them better than
+        their distance to what was taught does.
 
     Examples
     --------
@@ -127,7 +128,7 @@ class Namer:
             evidence.add(readings)
             longest = max(longest, readings.seconds.max(initial=0.0))
         answer = evidence.answer()
-        short = ("short",) if longest < model.window_seconds else ()
+        short = ("short",) if not is_whole(longest, model.window_seconds) else ()
         name = model.version.partition("@")[0]
         unused = (
             f"not-used:{each.name}"

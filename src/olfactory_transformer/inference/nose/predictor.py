@@ -14,7 +14,7 @@ from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.inference.defaults import DEFAULT_NOSE
 from olfactory_transformer.inference.nose.contract import NoseReadings
 from olfactory_transformer.inference.nose.joined import join
-from olfactory_transformer.inference.nose.reading import LEAST_CHANNELS, cut_windows
+from olfactory_transformer.inference.nose.reading import LEAST_CHANNELS, cut_windows, is_whole
 from olfactory_transformer.model.folder import CONFIG, FOREST, NOSE, read_json, resolve, verify
 from olfactory_transformer.model.forest import read_forest
 from olfactory_transformer.sensors.channels import places_of
@@ -58,6 +58,10 @@ class NosePredictor:
             raise ModelCorrupt(f"{folder / 'model.onnx'}: not usable ({str(error)[:200]})") from None
         if [each.name for each in self._session.get_inputs()] != ["pairs", "channels", "present"]:
             raise ModelForeign(f"{folder / 'model.onnx'}: not the graph of an electronic nose's model")
+        if (named := self._session.get_outputs()[0].shape[-1]) != len(self.config.smells):
+            raise ModelForeign(
+                f"{folder}: the graph names {named} smells and the config {len(self.config.smells)}"
+            )
         self._floors = np.array(self.config.floors)
         numbers = len(self.config.pairs) * PAIR_FEATURES + len(self.config.channels) * CHANNEL_FEATURES
         there = (folder / FOREST).exists()
@@ -109,6 +113,6 @@ class NosePredictor:
         logits, embeddings = self._session.run(
             None, {"pairs": said.pairs, "channels": said.channels, "present": said.present}
         )
-        whole = windows.shape[1] >= round(self.window_seconds * RATE)
+        whole = is_whole(windows.shape[1] / RATE, self.window_seconds)
         both, agreement = join(logits, said, self._forest if whole else None)
         return both, embeddings, agreement

@@ -13,6 +13,7 @@ from olfactory_transformer.sensors.windows import LEAST, RATE, cut, resample
 
 _BATCH = 64
 LEAST_CHANNELS = 2  # one alone has nothing to be compared with
+_WHOLE = 0.9  # of a window: frames seldom begin and end with it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +39,15 @@ class CutWindows:
     ends: NDArray[np.float64]
     seconds: NDArray[np.float64]
     heard: tuple[bool, ...]
+
+
+def is_whole(seconds: float, window: float) -> bool:
+    """Say whether a window is as long as a model's are, but for what falls between two frames of a slow board.
+
+    >>> is_whole(98, 100), is_whole(60, 100)
+    (True, False)
+    """
+    return seconds >= _WHOLE * window
 
 
 def cut_windows(recording: Recording, columns: list[int], window: float, hop: float) -> CutWindows:

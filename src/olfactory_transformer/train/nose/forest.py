@@ -17,7 +17,7 @@ TREES = 100
 LOOKED_AT = 40  # numbers a node chooses from
 
 
-def fit_forest(recordings: Sequence[Labelled], config: NoseConfig, seed: int) -> Forest:
+def fit_forest(recordings: Sequence[Labelled], config: NoseConfig, seed: int, processes: int) -> Forest:
     """Grow a forest on the windows of recordings, as they were recorded.
 
     Parameters
@@ -26,12 +26,14 @@ def fit_forest(recordings: Sequence[Labelled], config: NoseConfig, seed: int) ->
     config : NoseConfig
         With the recordings' substances as its smells.
     seed : int
+    processes : int
+        Trees at a time.
     """
     from sklearn.ensemble import ExtraTreesClassifier
 
     windows = [windows_of(each.gas, config).flat for each in recordings]
     smells = [config.smells.index(each.substance) for each in recordings]
-    trees = ExtraTreesClassifier(TREES, max_features=LOOKED_AT, random_state=seed, n_jobs=-1)
+    trees = ExtraTreesClassifier(TREES, max_features=LOOKED_AT, random_state=seed, n_jobs=processes)
     trees.fit(np.concatenate(windows), np.repeat(smells, [len(rows) for rows in windows]))
     grown = [each.tree_ for each in trees.estimators_]
     sizes = [each.node_count for each in grown]
@@ -40,11 +42,15 @@ def fit_forest(recordings: Sequence[Labelled], config: NoseConfig, seed: int) ->
     leaf = feature < 0
     # scikit-learn numbers depth first: a left child follows its parent.
     right = np.concatenate([each.children_right + root for each, root in zip(grown, roots, strict=True)])
+    exact = np.concatenate([each.threshold for each in grown])
+    threshold = exact.astype(np.float32)
+    # Not rounded up: a number just above the threshold must not go left.
+    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
     votes = trees.classes_[np.concatenate([each.value[:, 0].argmax(1) for each in grown])]
     return Forest(
         roots,
         np.where(leaf, LEAF, feature).astype(np.int16),
-        np.where(leaf, 0, np.concatenate([each.threshold for each in grown])).astype(np.float32),
+        np.where(leaf, 0, threshold).astype(np.float32),
         np.where(leaf, votes, right).astype(np.int32),
         len(config.smells),
     )

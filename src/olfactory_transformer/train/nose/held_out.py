@@ -123,7 +123,7 @@ def hold_out(
     by_fold, by_group, heard_by = [], [], {}
     for (fold, without), (trained, config) in networks.items():
         learned = [each for each in recordings if Job(fold, without, seed).keeps(each)]
-        nose = Nose(together(trained, config), fit_forest(learned, config, seed))
+        nose = Nose(together(trained, config), fit_forest(learned, config, seed, processes))
         if without:
             unseen = [each for each in recordings if each.substance in without or each.fold == fold]
             for shift in (0.0, 1.0):

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olfactory_transformer.core.nose import NoseConfig
-from olfactory_transformer.inference.nose.evidence import probabilities_of, strangeness
+from olfactory_transformer.inference.nose.evidence import (
+    mean_probabilities,
+    probabilities_of,
+    sharpened,
+    strangeness,
+)
 from olfactory_transformer.train.nose.data import FOLDS
 from olfactory_transformer.train.nose.held_out import Heard
 
@@ -21,7 +26,7 @@ Floats = NDArray[np.float64]
 
 def top(heard: Sequence[Heard], count: int = 1) -> float:
     """Return the share of recordings whose smell is among the first `count`."""
-    return float(np.mean([_rank(together(each.logits), each.place) < count for each in heard]))
+    return float(np.mean([_rank(mean_probabilities(each.logits), each.place) < count for each in heard]))
 
 
 def window_top(heard: Sequence[Heard], count: int = 1) -> float:
@@ -32,61 +37,61 @@ def window_top(heard: Sequence[Heard], count: int = 1) -> float:
 def after(heard: Sequence[Heard], seconds: float, config: NoseConfig) -> float:
     """Return the share of recordings whose smell is first when only so many seconds were listened to."""
     windows = max(int((seconds - config.window) // config.hop) + 1, 1)
-    return float(np.mean([_rank(together(each.logits[:windows]), each.place) < 1 for each in heard]))
+    return float(
+        np.mean([_rank(mean_probabilities(each.logits[:windows]), each.place) < 1 for each in heard])
+    )
 
 
-def together(logits: NDArray[np.floating]) -> Floats:
-    """Return the mean probability of each smell over windows, (windows, smells) -> (smells,).
-
-    >>> together(np.log([[0.5, 0.5], [1.0, 1e-9]])).round(2).tolist()
-    [0.75, 0.25]
-    """
-    return probabilities_of(logits, np.array([np.nan]), NoseConfig((), ()))[0]
-
-
-def fit_sharpness(heard: Sequence[Heard], config: NoseConfig) -> tuple[float, float]:
-    """Return the sharpness under which held-out recordings, whole and in part, are most probable.
+def fit_sharpness(heard: Sequence[Heard]) -> tuple[float, float, float, float]:
+    """Return the sharpness under which held-out recordings, whole and in part, are most probable, for `NoseConfig`.
 
     As in `fit_unknown`, a third of what is fitted to is of made-up sessions.
     """
+    heard, counts = _parts(heard)
     shifted = np.array([each.shift > 0 for each in heard])
     weight = _of_sessions(shifted, np.ones(len(heard), bool), 1.0)
-    parts = [
-        (each.logits[:count], each.agreement[:count], each.place, share)
-        for each, share in zip(heard, weight, strict=True)
-        for count in (len(each.logits), max(len(each.logits) // 3, 1), 1)
-    ]
-    best, least = (1.0, 0.0), np.inf
-    for a, b in product(np.arange(0.2, 2.6, 0.1), np.arange(0.0, 0.8, 0.1)):
-        tried = replace(config, sharpness=(float(a), float(b)), unknown=())
-        loss = 0.0
-        for logits, agreement, place, share in parts:
-            loss -= share * np.log(probabilities_of(logits, agreement, tried)[0][place] + 1e-9)
-        if loss < least:
-            best, least = (round(float(a), 2), round(float(b), 2)), loss
-    return best
+    right = (np.arange(len(heard)), [each.place for each in heard])
+    found: list[float] = []
+    for logits in ([each.logits for each in heard], [each.alone for each in heard]):
+        means = np.stack(
+            [mean_probabilities(rows[:count]) for rows, count in zip(logits, counts, strict=True)]
+        )
+        tried = list(
+            product(np.arange(0.2, 2.6, 0.1).round(1).tolist(), np.arange(0.0, 0.8, 0.1).round(1).tolist())
+        )
+        losses = [-(weight * np.log(sharpened(means, counts, each)[right] + 1e-9)).sum() for each in tried]
+        found += tried[int(np.argmin(losses))]
+    return found[0], found[1], found[2], found[3]
 
 
-def _of_sessions(shifted: NDArray[np.bool_], among: NDArray[np.bool_], sum_: float) -> Floats:
+def _parts(heard: Sequence[Heard]) -> tuple[list[Heard], NDArray[np.int64]]:
+    """Return every recording three times, and how many of its windows to take: all, a third, and the first."""
+    counts = [count for each in heard for count in (len(each.logits), max(len(each.logits) // 3, 1), 1)]
+    return [each for each in heard for _ in range(3)], np.array(counts)
+
+
+def _of_sessions(shifted: NDArray[np.bool_], among: NDArray[np.bool_], total: float) -> Floats:
     """Return weights of this sum, 0 but for those `among`; a third for what is of other sessions, if any is."""
     weight = np.zeros(len(shifted))
     for of, share in ((shifted & among, OTHER_SESSION), (~shifted & among, 1 - OTHER_SESSION)):
         weight[of] = share / max(of.sum(), 1)
-    return np.asarray(weight * sum_ / weight.sum())
+    return np.asarray(weight * total / weight.sum())
 
 
 def fit_unknown(heard: Sequence[Heard]) -> tuple[float, float, float, float]:
     """Return bias and slope of the log odds of none of the smells, by strangeness, for `NoseConfig.unknown`.
 
     Another session makes everything stranger. So that it does not make all smells unknown, a third of what is fitted
-    to is of made-up sessions.
+    to is of made-up sessions. As an answer is given from the first window on, parts of recordings count, too.
     """
+    heard, counts = _parts(heard)
     y = np.array([each.place < 0 for each in heard], float)
     shifted = np.array([each.shift > 0 for each in heard])
     weight = _of_sessions(shifted, y > 0, PRIOR_UNKNOWN) + _of_sessions(shifted, y == 0, 1 - PRIOR_UNKNOWN)
     neither = np.array([np.nan])
-    both = np.array([strangeness(each.logits, each.agreement)[0] for each in heard])
-    alone = np.array([strangeness(each.alone, neither)[0] for each in heard])
+    parts = list(zip(heard, counts, strict=True))
+    both = np.array([strangeness(each.logits, each.agreement[:count])[0] for each, count in parts])
+    alone = np.array([strangeness(each.alone[:count], neither)[0] for each, count in parts])
     return *_logistic(both, y, weight), *_logistic(alone, y, weight)
 
 
@@ -151,6 +156,19 @@ def mean_point(embeddings: NDArray[np.floating]) -> Floats:
     """Return the direction of the mean of a recording's windows, of length 1."""
     mean = embeddings.astype(np.float64).mean(0)
     return np.asarray(mean / np.linalg.norm(mean))
+
+
+def named(heard: Sequence[Heard], config: NoseConfig) -> tuple[float, float]:
+    """Return the share of recordings that are named rightly, and of those that are called unknown.
+
+    A recording whose smell is the first, but less probable than `unknown`, is not named.
+    """
+    right, unknown = [], []
+    for each in heard:
+        smells, none = probabilities_of(each.logits, each.agreement, config)
+        unknown.append(none > smells.max())
+        right.append(not unknown[-1] and int(smells.argmax()) == each.place)
+    return float(np.mean(right)), float(np.mean(unknown))
 
 
 def calibration_error(heard: Sequence[Heard], config: NoseConfig, bins: int = 10) -> float:

@@ -47,7 +47,7 @@ def train_nose(
     """
     held = hold_out(data, out / "held-out", base, recipe, held_out_members, seed, processes, tell)
     known = [each for each in held.recordings if each.shift <= 1]
-    config = replace(base, sharpness=scores.fit_sharpness(known, base))
+    config = replace(base, sharpness=scores.fit_sharpness(known))
     config = replace(config, unknown=scores.fit_unknown(held.substances))
     figures = figures_of(held, config)
     write_json(out / FIGURES, figures)
@@ -63,7 +63,7 @@ def train_nose(
     )
     network = together([member for _, member, _ in trained], final)
     parameters = sum(weight.numel() for weight in network.parameters())
-    forest = fit_forest(read_smellnet(data), final, seed)
+    forest = fit_forest(read_smellnet(data), final, seed, processes)
     card = nose_card(network.config, parameters, len(forest.roots), figures, command, commit())
     save_nose(network, out / "model", card, forest)
     return figures
@@ -84,6 +84,11 @@ def figures_of(held: HeldOut, config: NoseConfig) -> dict[str, float]:
         heard = [each for each in held.substances if each.shift == shift]
         under = f", shift {shift:g}" if shift else ""
         apart = scores.apart(heard)
+        unheard = [each for each in heard if each.place < 0]
+        known = [each for each in held.recordings if each.shift == shift]
+        found[f"recording named rightly, unknown counted as wrong{under}"], _ = scores.named(known, config)
+        _, found[f"known recordings called unknown{under}"] = scores.named(known, config)
+        _, found[f"left-out recordings called unknown{under}"] = scores.named(unheard, config)
         found[f"open-set AUROC{under}"] = float(np.mean([scores.open_set_auroc(one) for one in apart]))
         for taught in (1, 2, 4):
             right = [scores.enrolled_top(scores.unknown_points(one), taught) for one in apart]
@@ -108,7 +113,8 @@ Names the smell of a recording of a metal-oxide electronic nose: {len(config.sme
 - input: counts of {", ".join(config.channels)}, any two or more of them, at any rate; windows of {config.window:g} s
 - network: {config.members} transformers of {config.layers} layers, width {config.width}, a token a channel and a token
   a pair of channels; {parameters:,} parameters
-- beside it a forest of {trees} extra trees on the same numbers, which counts by as much as its trees agree
+- beside it a forest of {trees} extra trees on the same numbers, asked of whole windows with all channels; it counts
+  by the square of the share of its trees that agree, and costs a little in other sessions
 - trained by: `{command}`, commit {revision}
 - data: SmellNet's training recordings (MIT licence), 50 substances, 5 recordings each, one board
 
@@ -140,5 +146,7 @@ Left-out substances: by networks and forests that never heard them.
 - On another day it is far less often right than in the session it learned from; a shift of 2 shows how far it falls.
   Teach it your own recordings, of that day and board (`olfactory sense enroll`).
 - The first recording of a session, with a board still warming up, is often mistaken for a weaker smell.
-- Neighbours: cumin and dill, cashew and walnuts, brazil nut and hazelnut, avocado and turnip, allspice and coriander.
+- Neighbours: cumin and dill, cashew and walnuts, brazil nut and hazelnut, allspice and coriander, and weak smells:
+  potato and nuts, tomato and banana or turnip, lemon and nutmeg.
+- On another day everything is stranger to it, and what it knows is called `unknown` more often (above).
 """

@@ -18,7 +18,7 @@ def grown(tmp_path_factory):
     config = config_for(recordings)
     windows = [windows_of(each.gas, config).flat for each in recordings]
     smells = [config.smells.index(each.substance) for each in recordings]
-    return fit_forest(recordings, config, 3), windows, smells
+    return fit_forest(recordings, config, 3, 1), windows, smells
 
 
 def arrays(forest):
@@ -53,12 +53,38 @@ def test_a_missing_or_cut_off_file_is_told(grown, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("right", 0), ("right", 10**6), ("feature", 3000), ("feature", -2), ("roots", -1), ("roots", 10**6)],
+    [("right", 0), ("right", 1), ("right", 10**6), ("feature", 3000), ("feature", -2)],
 )
 def test_a_way_down_that_would_not_end_is_refused(grown, tmp_path, name, value):
     forest, windows, _ = grown
     changed = arrays(forest)
     changed[name][0] = value
+    Forest(**changed, smells=forest.smells).save(tmp_path / "forest.safetensors")
+    with pytest.raises(ModelCorrupt, match="not a forest over"):
+        read_forest(tmp_path / "forest.safetensors", windows[0].shape[1], forest.smells)
+
+
+@pytest.mark.parametrize("change", ["same", "late", "far", "many"])
+def test_trees_that_overlap_or_are_too_many_are_refused(grown, tmp_path, change):
+    forest, windows, _ = grown
+    changed, count = arrays(forest), len(forest.roots)
+    if change == "same":
+        changed["roots"][1] = changed["roots"][0]
+    elif change == "late":
+        changed["roots"][0] = 1
+    elif change == "far":
+        changed["roots"][-1] = len(forest.feature)
+    else:
+        changed["roots"] = np.tile(changed["roots"], 2000 // count)
+    Forest(**changed, smells=forest.smells).save(tmp_path / "forest.safetensors")
+    with pytest.raises(ModelCorrupt, match="do not follow one another"):
+        read_forest(tmp_path / "forest.safetensors", windows[0].shape[1], forest.smells)
+
+
+def test_a_child_in_another_tree_is_refused(grown, tmp_path):
+    forest, windows, _ = grown
+    changed = arrays(forest)
+    changed["right"][0] = changed["roots"][1] + 1
     Forest(**changed, smells=forest.smells).save(tmp_path / "forest.safetensors")
     with pytest.raises(ModelCorrupt, match="not a forest over"):
         read_forest(tmp_path / "forest.safetensors", windows[0].shape[1], forest.smells)
@@ -77,5 +103,5 @@ def test_a_forest_without_trees_is_refused(tmp_path):
         none.astype(np.int32), none.astype(np.int16), none.astype(np.float32), none.astype(np.int32), 2
     )
     empty.save(tmp_path / "forest.safetensors")
-    with pytest.raises(ModelCorrupt, match="not a forest"):
+    with pytest.raises(ModelCorrupt, match="are not 1 to 1000"):
         read_forest(tmp_path / "forest.safetensors", 9, 2)
