@@ -5,6 +5,7 @@ import pytest
 
 from olfactory_transformer.api.sensors import listening as module
 from olfactory_transformer.api.sensors.listening import GAP_SECONDS, MOST_CHANNELS, Listening
+from olfactory_transformer.inference.nose.predictor import NosePredictor
 
 
 def frames(listening, times, **values):
@@ -76,3 +77,18 @@ def test_memory_is_bounded(monkeypatch):
     assert len(listening.recording().times) == 50 and listening.overflowed == 50
     listening.add(1.0, {f"c{n}": 1.0 for n in range(2 * MOST_CHANNELS)})
     assert len(listening.names) == MOST_CHANNELS
+
+
+@pytest.mark.parametrize(
+    ("interval", "jitter"), [(1.0, 0.0), (1.0, 0.05), (1.3, 0.1), (2.0, 0.01), (7.0, 0.5)]
+)
+def test_a_full_window_is_whole_to_the_model_however_a_board_keeps_time(interval, jitter):
+    nose = NosePredictor.from_pretrained()
+    listening = Listening(nose.window_seconds, nose.hop_seconds)
+    random, usual, asked = np.random.default_rng(0), np.array(nose.config.levels[:6]), []
+    for frame in range(round(250 / interval)):
+        counts = usual * np.exp(0.01 * random.standard_normal(6))
+        values = dict(zip(nose.config.channels, counts.tolist(), strict=True))
+        if listening.add(frame * interval + random.uniform(0, jitter), values) and listening.full:
+            asked.append(bool(np.isfinite(nose.read(listening.recording()).agreement).all()))
+    assert len(asked) > 3 and all(asked)

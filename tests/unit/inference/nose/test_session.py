@@ -110,6 +110,9 @@ def test_the_shipped_model_hears_a_shifted_board_as_usual_once_it_was_taught():
     # The map on which smells are taught stays as it was heard.
     one = made(usual[3], gains, 3)
     assert np.array_equal(base.read(one).embeddings, nose.read(one).embeddings)
+    usually = nose.read(base.shift.undo(one))
+    assert np.array_equal(base.read(one).agreement, usually.agreement)
+    assert np.isfinite(usually.agreement).all()
     for smells in ("own", "base", "auto"):
         assert Namer(nose, lambda: Evidence(config), config, taught, smells).base is nose
 
