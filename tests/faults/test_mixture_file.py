@@ -93,7 +93,7 @@ def test_each_array_has_its_type_and_shape(arrays, values, refused):
         ("blends/by_words", -1, "'blends/by_words' has -1"),
         ("blends/words_spread", 0, "'blends/words_spread' has 0"),
         ("pairs/spread.logits", 0, "'pairs/spread.logits' has 0"),
-        ("pairs/median.words", -1, "'pairs/median.words' has -1"),
+        ("pairs/median.apart", -1, "'pairs/median.apart' has -1"),
     ],
 )
 def test_numbers_out_of_range(arrays, values, refused, name, value, said):
@@ -119,7 +119,7 @@ def test_no_pairs_at_all(arrays, values, refused):
     rows = {
         "study",
         "coefficients",
-        *(f"anchor.{n}" for n in ("scalars", "apart", "words", "product", "molecules")),
+        *(f"anchor.{n}" for n in ("scalars", "apart", "product", "molecules")),
     }
     refused(arrays | {f"pairs/{n}": arrays[f"pairs/{n}"][:0] for n in rows}, values, "is empty")
 

@@ -12,7 +12,7 @@ from olfactory_transformer.core.errors import ModelCorrupt, ModelForeign, shown
 from olfactory_transformer.inference import blends
 from olfactory_transformer.model.arrays import Array, Expected, check_arrays, read_arrays
 
-FORMAT = "olfactory-mixtures-2"
+FORMAT = "olfactory-mixtures-3"
 _LEAST_LOG = -324  # log10 of the least number that is not 0
 _SHARED = 5  # facts of `pairs.shared_components`
 _SCALARS = _SHARED + 2 * 4  # and cosine and distance of four tables
@@ -107,7 +107,6 @@ def _expected(columns: int, studies: int, embedding: int, words: int, networks: 
     features: dict[str, int | str] = {
         "scalars": _SCALARS,
         "apart": embedding,
-        "words": words,
         "product": 2 * embedding,
         "molecules": "known",
     }
@@ -115,7 +114,7 @@ def _expected(columns: int, studies: int, embedding: int, words: int, networks: 
     pair: dict[str, tuple[type[np.generic], tuple[int | str, ...]]] = {
         "key": (whole, ("known",)),
         "study": (whole, ("pairs",)),
-        "coefficients": (real, ("pairs",)),
+        "coefficients": (real, ("pairs", 2)),
         "mean": (real, (1,)),
         **{f"{what}.{name}": (real, (n,)) for name, n in standard.items() for what in ("centre", "spread")},
         **{f"anchor.{name}": (real, ("pairs", n)) for name, n in features.items()},
@@ -128,6 +127,7 @@ def _expected(columns: int, studies: int, embedding: int, words: int, networks: 
             "attention": ("heads", "hidden"),
             "output": ("hidden", "hidden"),
             "known": (1, _SHARED + studies),
+            "slope": (1, _SHARED + studies),
         }
         for name, (out, into) in layers.items():
             pair[f"net.{name}.weight"] = (real, ("networks", out, into))

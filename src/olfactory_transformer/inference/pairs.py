@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from olfactory_transformer.inference.mixture_parts import (
     Components,
@@ -18,8 +19,8 @@ from olfactory_transformer.inference.mixture_parts import (
 from olfactory_transformer.inference.statements import log_odds
 from olfactory_transformer.model.arrays import Array
 
-# Weight of each kernel on the features of the same name; `study` is `scalars` between pairs of one study only.
-KERNELS = {"scalars": 2.0, "study": 0.5, "apart": 1.5, "words": 1.5, "product": 1.5, "molecules": 1.5}
+# Weight of each kernel on the features of the same name, and its length, in medians of their distance.
+KERNELS = {"scalars": (1.0, 3.0), "apart": (1.5, 3.0), "product": (1.5, 3.0), "molecules": (3.5, 1.0)}
 NETWORK_SHARE = 0.5
 _TINY = 1e-12
 
@@ -33,7 +34,8 @@ class PairModel:
     arrays : dict of str to ndarray
         `key` (U,) of the molecules known; `centre.*`, `spread.*` of embeddings, logits and features;
         `anchor.*` (R, ...) standardised features of the rated pairs; `median.*`; `study` (R,);
-        `coefficients` (R,), `mean` (1,); `net.*` (N, ...) the weights of N networks.
+        `coefficients` (R, 2) without and with the study told, `mean` (1,);
+        `net.*` (N, ...) the weights of N networks.
     studies : tuple of str
         Names of the data sets, whose scales differ.
     """
@@ -55,6 +57,7 @@ class PairModel:
         largest = tuple(components.words[m.molecule] * m.present[..., None] for m in (a, b))
         tables.append((largest[0].max(1), largest[1].max(1)))
         known = components.key[:, None] == self.arrays["key"][None]  # (U, known)
+        strange = ((p - q) ** 2) @ ~known.any(1)  # how far apart by molecules that are in no rated pair
         return {
             "scalars": np.hstack(
                 [
@@ -64,26 +67,32 @@ class PairModel:
                 ]
             ),
             "apart": np.abs(tables[0][0] - tables[0][1]),
-            "words": np.abs(tables[3][0] - tables[3][1]),
             "product": np.hstack([np.abs(tables[0][0] - tables[0][1]), tables[0][0] * tables[0][1]]),
-            "molecules": np.abs(p - q) @ known,
+            "molecules": (p - q) @ known,
+            "strange": strange[:, None],
         }
 
     def study_of(self, names: Sequence[str]) -> Integers:
         """Return the numbers of the studies, -1 for one that is not known."""
         return np.array([self.studies.index(n) if n in self.studies else -1 for n in names], np.int64)
 
-    def kernel(self, features: dict[str, Floats], study: Integers) -> Floats:
-        """Return the similarity (P, R) of pairs to the rated ones."""
-        total = np.zeros((len(study), len(self.arrays["study"])))
-        for name, weight in KERNELS.items():
-            of = "scalars" if name == "study" else name
-            squared = squared_distances(self.standard(of, features[of]), self.arrays[f"anchor.{of}"])
-            near = np.exp(-np.sqrt(squared / self.arrays[f"median.{of}"]))
-            if name == "study":
-                near = near * (study[:, None] == self.arrays["study"][None])
-            total += weight * near
-        return total / sum(KERNELS.values())
+    def kernel(self, features: dict[str, Floats]) -> Floats:
+        """Return the similarity (P, R), 0-1, of pairs to the rated ones.
+
+        Pairs are alike by how far apart their sides are, and where the same molecules make the difference.
+        """
+        total = np.zeros((len(features["strange"]), len(self.arrays["study"])))
+        for name, (weight, length) in KERNELS.items():
+            values, anchor = self.standard(name, features[name]), self.arrays[f"anchor.{name}"]
+            squared = squared_distances(values, anchor)
+            if name == "molecules":  # the sign turns when the sides are swapped: the nearer of both
+                squared = np.minimum(squared, squared_distances(values, -anchor)) + features["strange"]
+            total += weight * np.exp(-np.sqrt(squared / self.arrays[f"median.{name}"]) / length)
+        return total / sum(weight for weight, _ in KERNELS.values())
+
+    def same_study(self, study: Integers) -> npt.NDArray[np.bool_]:
+        """Return (P, R): whether a pair is of the study of a rated one."""
+        return study[:, None] == self.arrays["study"][None]  # type: ignore[no-any-return]
 
     def network_inputs(
         self, components: Components, a: Mixtures, b: Mixtures, study: Integers
@@ -121,8 +130,10 @@ class PairModel:
         return found
 
     def _predict(self, components: Components, a: Mixtures, b: Mixtures, study: Integers) -> Floats:
-        smooth = self.kernel(self.features(components, a, b), study) @ self.arrays["coefficients"]
-        smooth = self.arrays["mean"][0] + smooth
+        near = self.kernel(self.features(components, a, b))
+        untold, told = self.arrays["coefficients"].T
+        within = (near * (1 + self.same_study(study))) @ told
+        smooth = self.arrays["mean"][0] + np.where(study < 0, near @ untold, within)
         inputs = self.network_inputs(components, a, b, study)
         weights = {n[4:]: v for n, v in self.arrays.items() if n.startswith("net.")}
         members = len(next(iter(weights.values()), ()))
@@ -159,14 +170,15 @@ def distance(molecules: Floats, first: Floats, second: Floats, known: Floats, w:
     heads = w["attention.weight"].shape[0]
     value = linear("value", hidden).reshape(len(hidden), heads, -1)  # (U, heads, H/heads)
     attention = np.exp(np.clip(linear("attention", hidden), -4, 4))  # (U, heads)
+    counted = (value * attention[..., None]).reshape(len(hidden), -1)  # (U, H)
 
     def pooled(member: Floats) -> Floats:
-        mixed = np.einsum("pu,uhd->phd", member, value * attention[..., None])
+        mixed = (member @ counted).reshape(len(member), heads, -1)
         mean = (mixed / (member @ attention)[..., None]).reshape(len(member), -1)
         return linear("output", _silu(mean))
 
     angle = 1 - _cosine(pooled(first), pooled(second))
-    score = w["scale"] * angle + linear("known", known)[:, 0]
+    score = (w["scale"] + linear("slope", known)[:, 0]) * angle + linear("known", known)[:, 0]
     return 1 / (1 + np.exp(-score))
 
 

@@ -42,9 +42,11 @@ class PairNetwork(nn.Module):
         self.attention = nn.Linear(HIDDEN, HEADS)
         self.output = nn.Linear(HIDDEN, HIDDEN)
         self.known = nn.Linear(facts, 1)
+        self.slope = nn.Linear(facts, 1)  # studies differ in how far their distances reach
         self.scale = nn.Parameter(torch.tensor(3.0))
         self.dropout = nn.Dropout(dropout)
-        nn.init.zeros_(self.known.weight)
+        for layer in (self.known, self.slope):
+            nn.init.zeros_(layer.weight)
 
     def forward(self, molecules: Tensor, first: Tensor, second: Tensor, known: Tensor) -> Tensor:
         """Return distances (P,), 0-1.
@@ -61,8 +63,9 @@ class PairNetwork(nn.Module):
         value = self.value(hidden).view(len(hidden), HEADS, -1)  # (U, heads, H/heads)
         attention = self.attention(hidden).clamp(-4, 4).exp()  # (U, heads)
         mixed = torch.cat([first, second])  # (2P, U)
-        total = torch.einsum("pu,uhd->phd", mixed, value * attention[..., None])
-        mean = (total / (mixed @ attention)[..., None]).flatten(1)  # (2P, H)
+        total = mixed @ (value * attention[..., None]).flatten(1)  # (2P, H)
+        mean = (total.view(len(total), HEADS, -1) / (mixed @ attention)[..., None]).flatten(1)
         a, b = self.output(F.silu(mean)).chunk(2)
-        score = self.scale * (1 - F.cosine_similarity(a, b)) + self.known(known)[:, 0]
+        scale = self.scale + self.slope(known)[:, 0]
+        score = scale * (1 - F.cosine_similarity(a, b)) + self.known(known)[:, 0]
         return score.sigmoid()  # type: ignore[no-any-return]

@@ -21,7 +21,7 @@ from olfactory_transformer.inference.mixture_parts import (
     squared_distances,
 )
 from olfactory_transformer.inference.mixtures import MixtureModel
-from olfactory_transformer.inference.pairs import PairModel, shared_components, word_logits
+from olfactory_transformer.inference.pairs import KERNELS, PairModel, shared_components, word_logits
 from olfactory_transformer.model.arrays import Array
 from olfactory_transformer.model.mixture import PairNetwork
 from olfactory_transformer.train.blend_kernel import KernelConfig, learn_kernel, median_distance, started
@@ -46,6 +46,7 @@ class MixtureConfig:
     ----------
     blends : KernelConfig
     pair_ridge : float
+        Noise over the variance that the kernel of pairs explains.
     networks : int
         Attention networks that are averaged; 0: kernel alone.
     steps : int
@@ -57,10 +58,10 @@ class MixtureConfig:
     """
 
     blends: KernelConfig = field(default_factory=KernelConfig)
-    pair_ridge: float = 0.02
+    pair_ridge: float = 0.05
     networks: int = 6
-    steps: int = 200
-    learning_rate: float = 3e-3
+    steps: int = 300
+    learning_rate: float = 1e-2
     weight_decay: float = 0.1
     dropout: float = 0.3
     study_dropout: float = 0.2
@@ -153,17 +154,18 @@ def fit_pairs(data: Pairs, rows: Integers, config: MixtureConfig = DEFAULTS) -> 
     studies = tuple(sorted(set(data.study)))
     model = PairModel(arrays, studies)
     features = model.features(components, first, second)
-    for name, table in features.items():
-        note(name, table)
-        if name == "molecules":  # shares of molecules are alike in size as they are
-            arrays["spread.molecules"] = np.ones(table.shape[1])
-        anchor = model.standard(name, table)
-        arrays[f"anchor.{name}"] = anchor
+    for name in KERNELS:
+        note(name, features[name])
+        if name == "molecules":  # shares of molecules are alike in size as they are, and have a sign
+            arrays["centre.molecules"], arrays["spread.molecules"] = np.zeros(len(used)), np.ones(len(used))
+        arrays[f"anchor.{name}"] = anchor = model.standard(name, features[name])
         arrays[f"median.{name}"] = np.array([median_distance(squared_distances(anchor, anchor)) ** 2])
     arrays["study"] = model.study_of([data.study[i] for i in rows])
-    kernel = model.kernel(features, arrays["study"])
-    inside = kernel + config.pair_ridge * np.eye(len(rows))
-    arrays["coefficients"] = np.linalg.solve(inside, values - values.mean())
+    untold = model.kernel(features) + config.pair_ridge * np.eye(len(rows))
+    told = untold * (1 + model.same_study(arrays["study"]))
+    arrays["coefficients"] = np.stack(
+        [np.linalg.solve(inside, values - values.mean()) for inside in (untold, told)], 1
+    )
     inputs = model.network_inputs(components, first, second, arrays["study"])
     networks = [
         train_network(inputs, values, len(studies), config, config.seed + i) for i in range(config.networks)

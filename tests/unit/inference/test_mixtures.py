@@ -87,7 +87,8 @@ def test_shares_follow_dilution_and_potency():
 def test_the_network_in_numpy_says_what_it_says_in_torch():
     torch.manual_seed(0)
     network = PairNetwork(features=6, facts=3).eval()
-    torch.nn.init.normal_(network.known.weight)
+    for layer in (network.known, network.slope):
+        torch.nn.init.normal_(layer.weight)
     molecules, known = torch.randn(7, 6), torch.randn(4, 3)
     first, second = ((torch.rand(4, 7) < 0.5).float() for _ in range(2))
     first[:, 0] = second[:, 1] = 1

@@ -150,6 +150,39 @@ def test_the_same_seed_gives_the_same_models(folder):
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
+def test_pairs_are_alike_whichever_side_comes_first(folder):
+    pairs, rows = read_pairs(folder, embed), np.arange(50)
+    model = fit_pairs(pairs, rows, replace(CONFIG, networks=0))
+    there = model.kernel(model.features(pairs.components, pairs.first, pairs.second))
+    back = model.kernel(model.features(pairs.components, pairs.second, pairs.first))
+    np.testing.assert_allclose(there, back, atol=1e-9)
+    np.testing.assert_allclose(there[rows], there[rows].T, atol=1e-6)
+    np.testing.assert_allclose(there[rows, rows], 1, atol=1e-6)
+    assert (there > 0).all() and (there < 1 + 1e-9).all()
+
+
+def test_molecules_that_no_rated_pair_has_make_pairs_less_alike(folder):
+    pairs = read_pairs(folder, embed)
+    sets = [a | b for a, b in zip(molecule_sets(pairs.first), molecule_sets(pairs.second), strict=True)]
+    train, test, _ = next(leave_molecules_out(sets))
+    model = fit_pairs(pairs, train, replace(CONFIG, networks=0))
+    features = model.features(pairs.components, pairs.first, pairs.second)
+    assert (features["strange"][train] == 0).all() and (features["strange"][test] > 0).any()
+    told = model.kernel(features)
+    assert (told <= model.kernel(features | {"strange": 0 * features["strange"]})).all()
+    assert (told[test] < 1).all()
+
+
+def test_a_pair_is_answered_on_the_scale_of_the_study_that_is_told(folder):
+    pairs, rows = read_pairs(folder, embed), np.arange(80)
+    study = tuple("AB"[i % 2] for i in rows)
+    values = np.where(rows % 2, 0.4, 1.0) * pairs.values
+    model = fit_pairs(replace(pairs, study=study, values=values), rows, replace(CONFIG, networks=0))
+    sides = pairs.components, pairs.first, pairs.second
+    a, b, neither = (model.predict(*sides, names).mean() for names in (["A"] * 80, ["B"] * 80, None))
+    assert a > neither + 0.02 > b + 0.04
+
+
 def test_an_unknown_rating_is_left_out_of_its_column_alone(folder):
     data = read_blends(folder, embed)
     model = fit_blends(data, np.arange(len(data.values)))
