@@ -27,7 +27,7 @@ class KernelConfig:
     Parameters
     ----------
     kernels : int
-        H of them beside the one on words.
+        H of them beside the one on words; 1 or more.
     steps : int
     learning_rate : float
     potency_prior : float
@@ -170,7 +170,7 @@ def learn_kernel(
     model : BlendModel
         As `started` gives it.
     values : ndarray (R, W)
-        Ratings of the words less their mean, all known.
+        Ratings of the words less their mean; 0 where not known.
     single : ndarray of bool, (R,)
     config : KernelConfig
     """

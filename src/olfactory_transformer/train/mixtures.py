@@ -151,7 +151,7 @@ def fit_pairs(data: Pairs, rows: Integers, config: MixtureConfig = DEFAULTS) -> 
     note("embedding", components.embedding[used])
     note("logits", word_logits(components.words[used]))
     note("shared", shared_components(*members))
-    studies = tuple(sorted(set(data.study)))
+    studies = tuple(sorted({data.study[i] for i in rows}))
     model = PairModel(arrays, studies)
     features = model.features(components, first, second)
     for name in KERNELS:

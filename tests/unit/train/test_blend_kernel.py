@@ -61,7 +61,7 @@ def test_the_molecule_that_decides_is_found_potent(model):
     learned, noise = learn_kernel(started(model, CONFIG), values, single, CONFIG)
     assert (learned.kernels[:, 1:] > 0).all() and np.isfinite(learned.potency).all()
     assert learned.kernels[:, -1].sum() + learned.by_words[1] == pytest.approx(1)
-    assert len(set(noise[single])) == len(set(noise[~single])) == 1
+    assert len(set(noise[single])) == len(set(noise[~single])) == 1 and noise[single][0] != noise[~single][0]
     potency, expected = (model.standard(model.components) @ p for p in (learned.potency.mean(0), true))
     assert np.corrcoef(potency, expected)[0, 1] > 0.6
 

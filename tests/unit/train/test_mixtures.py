@@ -130,6 +130,46 @@ def test_held_out_blends_and_pairs_are_predicted(folder):
     assert pairs["r"] > 0.5 and 0 < pairs["rmse"] < 0.3
 
 
+def test_ratings_learned_from_come_back_in_their_units(folder):
+    blends = read_blends(folder, embed)
+    rows = np.arange(len(blends.values))
+    found = fit_blends(blends, rows, CONFIG).predict(blends.components, blends.mixtures)
+    known = np.isfinite(blends.values)
+    assert np.abs(found - blends.values)[known].mean() < 0.1 * blends.values[known].std()
+
+
+def test_intensity_does_not_shape_the_kernel(folder):
+    blends = read_blends(folder, embed)
+    rows, changed = np.arange(len(blends.values)), blends.values.copy()
+    changed[:, blends.columns.index("Intensity")] = np.random.default_rng(0).random(len(rows)) * 9
+    one, other = (fit_blends(each, rows, CONFIG) for each in (blends, replace(blends, values=changed)))
+    np.testing.assert_array_equal(one.kernels, other.kernels)
+
+
+def test_a_pair_is_told_by_what_was_learned_with_its_study_or_without(folder):
+    pairs = read_pairs(folder, embed)
+    config = replace(CONFIG, networks=0)
+    model = fit_pairs(pairs, np.arange(len(pairs.values)), config)
+    sides = pairs.components, pairs.first, pairs.second
+    near = model.kernel(model.features(*sides))
+    mean, (untold, told) = model.arrays["mean"][0], model.arrays["coefficients"].T
+    without, within = (model.predict(*sides, study) for study in (None, list(pairs.study)))
+    np.testing.assert_allclose(without, np.clip(mean + near @ untold, 0, 1), atol=1e-9)
+    np.testing.assert_allclose(within, np.clip(mean + 2 * near @ told, 0, 1), atol=1e-9)
+    for found in (without, within):
+        assert np.abs(found - pairs.values).mean() < 0.5 * pairs.values.std()
+
+
+def test_a_study_of_which_nothing_was_learned_is_one_that_is_not_known(folder):
+    pairs = read_pairs(folder, embed)
+    study = tuple("Other" if i % 2 else "Made up" for i in range(len(pairs.values)))
+    rows = np.flatnonzero([each == "Made up" for each in study])
+    model = fit_pairs(replace(pairs, study=study), rows, CONFIG)
+    assert model.studies == ("Made up",)
+    sides = pairs.components, pairs.first, pairs.second
+    np.testing.assert_array_equal(model.predict(*sides, ["Other"] * len(study)), model.predict(*sides, None))
+
+
 def test_extra_trees_are_scored_in_the_same_folds(folder, monkeypatch):
     monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
     import mixture_trees
