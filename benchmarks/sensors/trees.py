@@ -45,6 +45,12 @@ def ratios(each: Labelled) -> Array:
     return said.flat.astype(np.float64)
 
 
+def levels(each: Labelled) -> Array:
+    """Return `ratios`, and statistics of the levels of the gas channels, which the network is never given."""
+    logs = np.log(np.stack(_windows(each.gas)) + FLOORS)
+    return np.concatenate([ratios(each), logs.mean(1), logs.std(1), logs.min(1), logs.max(1)], axis=1)
+
+
 def room(each: Labelled) -> Array:
     """Return temperature, pressure, humidity and altitude of the whole recording, one row."""
     names = each.recording.names

@@ -86,8 +86,9 @@ def figures_of(held: HeldOut, config: NoseConfig) -> dict[str, float]:
         apart = scores.apart(heard)
         unheard = [each for each in heard if each.place < 0]
         known = [each for each in held.recordings if each.shift == shift]
-        found[f"recording named rightly, unknown counted as wrong{under}"], _ = scores.named(known, config)
-        _, found[f"known recordings called unknown{under}"] = scores.named(known, config)
+        rightly, unknown = scores.named(known, config)
+        found[f"recording named rightly, unknown counted as wrong{under}"] = rightly
+        found[f"known recordings called unknown{under}"] = unknown
         _, found[f"left-out recordings called unknown{under}"] = scores.named(unheard, config)
         found[f"open-set AUROC{under}"] = float(np.mean([scores.open_set_auroc(one) for one in apart]))
         for taught in (1, 2, 4):
@@ -114,7 +115,7 @@ Names the smell of a recording of a metal-oxide electronic nose: {len(config.sme
 - network: {config.members} transformers of {config.layers} layers, width {config.width}, a token a channel and a token
   a pair of channels; {parameters:,} parameters
 - beside it a forest of {trees} extra trees on the same numbers, asked of whole windows with all channels; it counts
-  by the square of the share of its trees that agree, and costs a little in other sessions
+  by how probable it is that it means the same smell as the network, and costs a little in other sessions
 - trained by: `{command}`, commit {revision}
 - data: SmellNet's training recordings (MIT licence), 50 substances, 5 recordings each, one board
 
