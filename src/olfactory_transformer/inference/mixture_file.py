@@ -78,6 +78,9 @@ def _values(path: Path, text: str) -> tuple[tuple[str, ...], tuple[str, ...], tu
         if not isinstance(found, list) or not found or not all(type(item) is kind for item in found):
             got = f"{found!r:.60}"
             raise ModelCorrupt(f"{path}: '{name}' is {got}, expected a list of {kind.__name__}")
+        if kind is str and len(set(found)) < len(found):
+            twice = next(item for item in found if found.count(item) > 1)
+            raise ModelCorrupt(f"{path}: '{name}' has {shown(twice)} twice")
     if len(values["width"]) != 2:
         raise ModelCorrupt(f"{path}: {len(values['width'])} widths, expected those of embedding and words")
     embedding, words = values["width"]

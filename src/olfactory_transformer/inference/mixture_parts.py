@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.core.errors import DataError, shown
 from olfactory_transformer.molecules import read_molecule
 
 Floats = npt.NDArray[np.float64]
@@ -96,6 +96,10 @@ def gather(embed: Embed, stimuli: Sequence[Sequence[tuple[str, float]]]) -> tupl
     MoleculeError
         A SMILES that cannot be read.
     """
+    for row, parts in enumerate(stimuli):
+        if not isinstance(parts, (list, tuple)) or not parts:
+            got = "no components" if isinstance(parts, (list, tuple)) else f"got {shown(parts)}"
+            raise DataError(f"stimulus {row + 1}: {got}, expected a list of components")
     index: dict[str, int] = {}
     canonical: dict[str, str] = {}
     width = max((len(parts) for parts in stimuli), default=1)
@@ -103,11 +107,8 @@ def gather(embed: Embed, stimuli: Sequence[Sequence[tuple[str, float]]]) -> tupl
     log_dilution = np.zeros((len(stimuli), width))
     present = np.zeros((len(stimuli), width), np.bool_)
     for row, parts in enumerate(stimuli):
-        if not parts:
-            raise DataError(f"stimulus {row + 1}: no components")
-        for column, (text, dilution) in enumerate(parts):
-            if not 0 < dilution <= 1:
-                raise DataError(f"stimulus {row + 1}: dilution is {dilution}, expected 0 < dilution <= 1")
+        for column, part in enumerate(parts):
+            text, dilution = _component(part, row)
             if text not in canonical:
                 canonical[text] = read_molecule(text).smiles
             molecule[row, column] = index.setdefault(canonical[text], len(index))
@@ -121,6 +122,17 @@ def gather(embed: Embed, stimuli: Sequence[Sequence[tuple[str, float]]]) -> tupl
         raise DataError("embed: got NaN or infinity")
     keys = np.array([molecule_key(smiles) for smiles in index], np.int64)
     return Components(keys, embedding, words), Mixtures(molecule, log_dilution, present)
+
+
+def _component(part: object, row: int) -> tuple[str, float]:
+    """Return SMILES and dilution of a component, which may be whatever a caller in Python has passed."""
+    match part:
+        case (str() as text, int() | float() | np.number() as dilution) if 0 < float(dilution) <= 1:
+            return text, float(dilution)
+        case (str(), dilution):
+            got = dilution if isinstance(dilution, (int, float)) else shown(dilution)
+            raise DataError(f"stimulus {row + 1}: dilution is {got}, expected 0 < dilution <= 1")
+    raise DataError(f"stimulus {row + 1}: component is {shown(part)}, expected (SMILES, dilution)")
 
 
 def split(mixtures: Mixtures) -> tuple[Mixtures, Mixtures]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION
-from olfactory_transformer.core.errors import DataError, ModelCorrupt, ModelForeign
+from olfactory_transformer.core.errors import DataError, ModelCorrupt, ModelForeign, shown
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
 from olfactory_transformer.inference.mixture_parts import Components, Embed, Floats, Mixtures, gather, split
 from olfactory_transformer.inference.mixtures import MixtureModel
@@ -106,6 +106,8 @@ class MixturePredictor:
         """
         if len(first) != len(second) or (dataset is not None and len(dataset) != len(first)):
             raise DataError("pairs: the two sides (and dataset) differ in length")
+        if wrong := [parts for parts in (*first, *second) if not isinstance(parts, (list, tuple))]:
+            raise DataError(f"pairs: a mixture is {shown(wrong[0])}, expected a list of SMILES")
         components, mixtures = self._gather(
             [[(smiles, 1.0) for smiles in parts] for parts in (*first, *second)]
         )

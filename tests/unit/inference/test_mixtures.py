@@ -41,7 +41,22 @@ def test_gather_embeds_each_molecule_once_however_it_is_written():
     assert mixtures.membership(2).tolist() == [[1, 1], [1, 0]]
 
 
-@pytest.mark.parametrize("stimulus", [[], [("CCO", 0.0)], [("CCO", 1.5)], [("CCO", float("nan"))]])
+@pytest.mark.parametrize(
+    "stimulus",
+    [
+        [],
+        [("CCO", 0.0)],
+        [("CCO", 1.5)],
+        [("CCO", float("nan"))],
+        [("CCO", "0.1")],
+        [("CCO", None)],
+        [("CCO",)],
+        ["CCO"],
+        "CCO",
+        [(7, 0.1)],
+        [None],
+    ],
+)
 def test_gather_refuses_what_is_no_stimulus(stimulus):
     with pytest.raises(DataError, match="stimulus 2"):
         gather(embed, [[("CCO", 0.1)], stimulus])

@@ -1,14 +1,17 @@
 import csv
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from olfactory_transformer.core.errors import DataError
+from olfactory_transformer.core.errors import DataError, ModelCorrupt
 from olfactory_transformer.inference.mixture_predictor import MixturePredictor
 from olfactory_transformer.inference.mixtures import MixtureModel
+from olfactory_transformer.model.arrays import read_arrays
 from olfactory_transformer.train.blend_kernel import KernelConfig
 from olfactory_transformer.train.mixture_data import (
     leave_molecules_out,
@@ -116,6 +119,29 @@ def test_a_network_of_other_widths_is_refused(folder, tmp_path):
         MixturePredictor(model, lambda s: (embed(s)[0][:, :2], embed(s)[1])).profiles([[("CCO", 0.1)]])
     with pytest.raises(DataError, match="length"):
         MixturePredictor(model, embed).distances([["CCO"]], [])
+    for wrong in ("CCO", None, 7):  # not one molecule a letter
+        with pytest.raises(DataError, match="list of SMILES"):
+            MixturePredictor(model, embed).distances([["CCO"]], [wrong])
+
+
+@pytest.mark.parametrize("name", ["columns", "studies"])
+def test_a_file_with_a_name_twice_is_refused(folder, tmp_path, name):
+    path = tmp_path / "m"
+    train_mixtures(folder, embed, path, CONFIG, score=False)
+    arrays, metadata = read_arrays(path)
+    values = json.loads(metadata["values"])
+    values[name] = [values[name][0]] * max(len(values[name]), 2)
+    save_file(arrays, path, {"values": json.dumps(values)})
+    with pytest.raises(ModelCorrupt, match="twice"):
+        MixtureModel.load(path)
+
+
+def test_a_rating_that_no_stimulus_has_is_refused(folder):
+    for path in (folder / "mixtures/dream2025_profiles.csv", folder / "molecules/dream2025_single.csv"):
+        head, *rows = path.read_text().splitlines()
+        path.write_text("\n".join([head + ",Musky", *(row + "," for row in rows)]) + "\n")
+    with pytest.raises(DataError, match="Musky"):
+        read_blends(folder, embed)
 
 
 def test_held_out_blends_and_pairs_are_predicted(folder):
