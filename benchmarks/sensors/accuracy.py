@@ -265,7 +265,7 @@ Expected calibration error of the first name's probability: {error:.3f}.
 
 As recorded, trees on the same numbers do as well as the network, and with every channel better, for the reason that
 follows; under any shift of the session (below) the network is far better than they are. They err elsewhere, so the
-shipped model asks both, the trees by how probable it is that they mean the same smell as the network, times eight: a
+shipped model asks both, the trees by how probable it is that they mean the same smell as the network, times six: a
 number chosen in these same folds, as more would name more rightly here and less in other sessions. There it costs a
 little against the network alone.
 
