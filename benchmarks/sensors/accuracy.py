@@ -265,9 +265,9 @@ Expected calibration error of the first name's probability: {error:.3f}.
 
 As recorded, trees on the same numbers do as well as the network, and with every channel better, for the reason that
 follows; under any shift of the session (below) the network is far better than they are. They err elsewhere, so the
-shipped model asks both, the trees by how probable it is that they mean the same smell as the network, times six: a
-number chosen in these same folds, as more would name more rightly here and less in other sessions. There it costs a
-little against the network alone.
+shipped model asks both, the trees by how much of their vote is for what the network means, squared. The square and its
+factor were chosen in these same folds: more weight would name more rightly here and less in other sessions, where the
+trees cost a little against the network alone.
 
 **What this can and cannot show.** Almost every substance was recorded in one session. The room alone names half of the
 recordings, and trees that are given it, and the levels, beat everything: they recognise the session. What the network

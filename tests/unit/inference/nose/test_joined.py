@@ -27,10 +27,10 @@ def window(missing=False):
     return features_of(heard, np.ones(3))
 
 
-def test_the_trees_count_by_how_probably_they_mean_what_the_network_does():
+def test_the_trees_count_by_how_much_they_mean_what_the_network_does():
     both, agreement = join(NETWORK, window(), forest([1, 1, 1, 1]))
     assert agreement == pytest.approx([0.2])
-    weight = 6 * 0.2
+    weight = 16 * 0.2**2 / (0.7**2 + 0.2**2 + 0.1**2)
     assert np.exp(both[0]) == pytest.approx(np.array([0.7, 0.2 + weight, 0.1]) / (1 + weight), abs=1e-6)
 
 
