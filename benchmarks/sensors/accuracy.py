@@ -265,9 +265,10 @@ Expected calibration error of the first name's probability: {error:.3f}.
 
 As recorded, trees on the same numbers do as well as the network, and with every channel better, for the reason that
 follows; under any shift of the session (below) the network is far better than they are. They err elsewhere, so the
-shipped model asks both, the trees by how much of their vote is for what the network means, squared. The square and its
-factor were chosen in these same folds: more weight would name more rightly here and less in other sessions, where the
-trees cost a little against the network alone.
+shipped model asks both, the trees by the square of the share of them that agree, which was chosen in these same folds:
+more weight would name more rightly here and less in other sessions, where the trees cost a little against the network
+alone. Trees that are also given the levels of the six gas channels, which the model must not have, are little better:
+without the room, these recordings hardly tell more.
 
 **What this can and cannot show.** Almost every substance was recorded in one session. The room alone names half of the
 recordings, and trees that are given it, and the levels, beat everything: they recognise the session. What the network

@@ -1,9 +1,9 @@
 """Two opinions of a window: the sensor transformer's, and that of a forest of extra trees on the same numbers.
 
 In the session that both learned from the forest errs elsewhere than the network does; in another session it is lost,
-and means other smells than the network. So it counts by how much of its vote is for what the network means, squared,
-however sure the network is. That costs a little there (`docs/results/sensors.md`). How probable it is that network and
-forest mean the same smell tells smells that they know from others, in the session that they learned from.
+and its trees vote for all sorts of smells. So it counts by the square of the share of its trees that agree. That costs
+a little there (`docs/results/sensors.md`). How probable it is that network and forest mean the same smell tells smells
+that they know from others, in the session that they learned from.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ from olfactory_transformer.model.forest import Forest
 from olfactory_transformer.sensors.features import Features
 
 _LEAST = 1e-6  # of a probability
-# Weight of the forest where all of it means what the network does, whose own is 1. Chosen in the held-out folds, as the
-# square was: more names more rightly in the session that both learned from, and less in others.
-_FOREST = 16.0
 
 
 def join(
@@ -37,7 +34,7 @@ def join(
     Returns
     -------
     array (N, smells), float32
-        Log probabilities: the weighted mean of the network's and the forest's.
+        Log probabilities: the network's, and the forest's times the squared share of its first smell.
     array (N,), float64
         Probability that both mean the same smell; NaN where the forest was not asked.
 
@@ -49,7 +46,7 @@ def join(
     ...     np.zeros(1, np.int32), smells=2)
     >>> both, agreement = join(np.log([[0.6, 0.4]]), said, always_first)
     >>> [round(float(each), 2) for each in np.exp(both[0])], agreement.tolist()
-    ([0.97, 0.03], [0.6])
+    ([0.8, 0.2], [0.6])
     """
     network = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     network /= network.sum(1, keepdims=True)
@@ -58,7 +55,6 @@ def join(
     if forest is not None and asked.size:
         trees = forest.probabilities(said.flat[asked])
         agreement[asked] = (network[asked] * trees).sum(1)
-        meant = agreement[asked] / np.linalg.norm(network[asked], axis=1)
-        weight = _FOREST * np.square(meant)[:, None]
-        network[asked] = (network[asked] + weight * trees) / (1 + weight)
+        sure = trees.max(1, keepdims=True) ** 2
+        network[asked] = (network[asked] + sure * trees) / (1 + sure)
     return np.log(np.maximum(network, _LEAST)).astype(np.float32), agreement

@@ -115,7 +115,7 @@ Names the smell of a recording of a metal-oxide electronic nose: {len(config.sme
 - network: {config.members} transformers of {config.layers} layers, width {config.width}, a token a channel and a token
   a pair of channels; {parameters:,} parameters
 - beside it a forest of {trees} extra trees on the same numbers, asked of whole windows with all channels; it counts
-  by how much of its vote is for what the network means, squared, and costs a little in other sessions
+  by the square of the share of its trees that agree, and costs a little in other sessions
 - trained by: `{command}`, commit {revision}
 - data: SmellNet's training recordings (MIT licence), 50 substances, 5 recordings each, one board
 

@@ -27,22 +27,15 @@ def window(missing=False):
     return features_of(heard, np.ones(3))
 
 
-def test_the_trees_count_by_how_much_they_mean_what_the_network_does():
+def test_trees_that_agree_count_for_as_much_as_the_network():
     both, agreement = join(NETWORK, window(), forest([1, 1, 1, 1]))
+    assert np.exp(both) == pytest.approx(np.array([[0.35, 0.6, 0.05]]), abs=1e-6)
     assert agreement == pytest.approx([0.2])
-    weight = 16 * 0.2**2 / (0.7**2 + 0.2**2 + 0.1**2)
-    assert np.exp(both[0]) == pytest.approx(np.array([0.7, 0.2 + weight, 0.1]) / (1 + weight), abs=1e-6)
 
 
-def test_trees_that_mean_another_smell_than_a_sure_network_are_not_followed():
-    sure = np.log(np.array([[0.97, 0.02, 0.01]], np.float32))
-    both, agreement = join(sure, window(), forest([1, 1, 1, 1]))
+def test_trees_that_do_not_agree_count_for_little():
+    both, agreement = join(NETWORK, window(), forest([0, 1, 2, 1]))
     assert np.exp(both).argmax() == 0 and np.exp(both).sum() == pytest.approx(1)
-    assert agreement == pytest.approx([0.02])
-
-
-def test_of_trees_that_disagree_each_counts():
-    _, agreement = join(NETWORK, window(), forest([0, 1, 2, 1]))
     assert agreement == pytest.approx([0.25 * 0.7 + 0.5 * 0.2 + 0.25 * 0.1])
 
 
