@@ -6,8 +6,10 @@ Shapes: U molecules, E embedding, C words, S stimuli, K components of the larges
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,24 +94,25 @@ def gather(embed: Embed, stimuli: Sequence[Sequence[tuple[str, float]]]) -> tupl
     Raises
     ------
     DataError
-        A stimulus without components, a dilution out of range, or a network that returns other shapes or NaN.
+        A stimulus that is no list or has no components, a component that is no pair, a dilution out of range, or a
+        network that returns other shapes or NaN.
     MoleculeError
         A SMILES that cannot be read.
     """
-    for row, parts in enumerate(stimuli):
-        if not isinstance(parts, (list, tuple)) or not parts:
-            got = "no components" if isinstance(parts, (list, tuple)) else f"got {shown(parts)}"
-            raise DataError(f"stimulus {row + 1}: {got}, expected a list of components")
+    told = listed(stimuli, "stimuli", "stimuli")
+    listing = [listed(parts, f"stimulus {row + 1}", "components") for row, parts in enumerate(told)]
     index: dict[str, int] = {}
     canonical: dict[str, str] = {}
-    width = max((len(parts) for parts in stimuli), default=1)
-    molecule = np.zeros((len(stimuli), width), np.int64)
-    log_dilution = np.zeros((len(stimuli), width))
-    present = np.zeros((len(stimuli), width), np.bool_)
-    for row, parts in enumerate(stimuli):
+    width = max(map(len, listing), default=1)
+    molecule = np.zeros((len(listing), width), np.int64)
+    log_dilution = np.zeros((len(listing), width))
+    present = np.zeros((len(listing), width), np.bool_)
+    for row, parts in enumerate(listing):
+        if not parts:
+            raise DataError(f"stimulus {row + 1}: no components")
         for column, part in enumerate(parts):
-            text, dilution = _component(part, row)
-            if text not in canonical:
+            text, dilution = _component(part, f"stimulus {row + 1}")
+            if not isinstance(text, str) or text not in canonical:
                 canonical[text] = read_molecule(text).smiles
             molecule[row, column] = index.setdefault(canonical[text], len(index))
             log_dilution[row, column] = np.log10(dilution)
@@ -124,15 +127,41 @@ def gather(embed: Embed, stimuli: Sequence[Sequence[tuple[str, float]]]) -> tupl
     return Components(keys, embedding, words), Mixtures(molecule, log_dilution, present)
 
 
-def _component(part: object, row: int) -> tuple[str, float]:
-    """Return SMILES and dilution of a component, which may be whatever a caller in Python has passed."""
-    match part:
-        case (str() as text, int() | float() | np.number() as dilution) if 0 < float(dilution) <= 1:
-            return text, float(dilution)
-        case (str(), dilution):
-            got = dilution if isinstance(dilution, (int, float)) else shown(dilution)
-            raise DataError(f"stimulus {row + 1}: dilution is {got}, expected 0 < dilution <= 1")
-    raise DataError(f"stimulus {row + 1}: component is {shown(part)}, expected (SMILES, dilution)")
+def listed(value: Any, where: str, of: str) -> list[Any]:
+    """Return as a list what a caller passed as one; a text is none, or each of its letters would be a molecule.
+
+    Raises
+    ------
+    DataError
+        It is none; `where` and `of` say of what it should have been one.
+
+    Examples
+    --------
+    >>> listed(("CCO", "CCS"), "mixture", "SMILES")
+    ['CCO', 'CCS']
+    """
+    if not isinstance(value, (str, bytes)):
+        try:
+            return list(value)
+        except TypeError:
+            pass
+    raise DataError(f"{where}: got {shown(value)}, expected a list of {of}")
+
+
+def _component(part: Any, where: str) -> tuple[Any, float]:
+    """Return SMILES and dilution of a component, the dilution checked."""
+    try:
+        text, given = listed(part, where, "SMILES and dilution")
+    except ValueError:  # not two; DataError is one, too
+        raise DataError(f"{where}: component is {shown(part)}, expected (SMILES, dilution)") from None
+    try:
+        dilution = math.nan if isinstance(given, (str, bytes)) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        dilution = math.nan
+    if not 0 < dilution <= 1:
+        got = shown(given) if math.isnan(dilution) else dilution
+        raise DataError(f"{where}: dilution is {got}, expected 0 < dilution <= 1")
+    return text, dilution
 
 
 def split(mixtures: Mixtures) -> tuple[Mixtures, Mixtures]:

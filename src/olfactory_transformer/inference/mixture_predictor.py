@@ -9,9 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from olfactory_transformer.core.config import DEFAULT_DILUTION
-from olfactory_transformer.core.errors import DataError, ModelCorrupt, ModelForeign, shown
+from olfactory_transformer.core.errors import DataError, ModelCorrupt, ModelForeign
 from olfactory_transformer.inference.defaults import DEFAULT_MODEL
-from olfactory_transformer.inference.mixture_parts import Components, Embed, Floats, Mixtures, gather, split
+from olfactory_transformer.inference.mixture_parts import (
+    Components,
+    Embed,
+    Floats,
+    Mixtures,
+    gather,
+    listed,
+    split,
+)
 from olfactory_transformer.inference.mixtures import MixtureModel
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.model.folder import MIXTURES, resolve
@@ -104,14 +112,12 @@ class MixturePredictor:
         MoleculeError, DataError
             A molecule cannot be read, a mixture is empty, or the arguments differ in length.
         """
-        if len(first) != len(second) or (dataset is not None and len(dataset) != len(first)):
+        one, other = _mixtures(first, "first"), _mixtures(second, "second")
+        studies = None if dataset is None else listed(dataset, "dataset", "studies")
+        if len(one) != len(other) or (studies is not None and len(studies) != len(one)):
             raise DataError("pairs: the two sides (and dataset) differ in length")
-        if wrong := [parts for parts in (*first, *second) if not isinstance(parts, (list, tuple))]:
-            raise DataError(f"pairs: a mixture is {shown(wrong[0])}, expected a list of SMILES")
-        components, mixtures = self._gather(
-            [[(smiles, 1.0) for smiles in parts] for parts in (*first, *second)]
-        )
-        return self.model.pairs.predict(components, *split(mixtures), dataset)
+        components, mixtures = self._gather([[(smiles, 1.0) for smiles in parts] for parts in one + other])
+        return self.model.pairs.predict(components, *split(mixtures), studies)
 
     def _gather(self, stimuli: Sequence[Stimulus]) -> tuple[Components, Mixtures]:
         components, mixtures = gather(self._embed, stimuli)
@@ -119,6 +125,15 @@ class MixturePredictor:
         if found != self.model.width:
             raise DataError(f"embed: got widths {found}, the model was trained with {self.model.width}")
         return components, mixtures
+
+
+def _mixtures(side: Sequence[Sequence[str]], name: str) -> list[list[str]]:
+    found = []
+    for pair, parts in enumerate(listed(side, name, "mixtures")):
+        found.append(listed(parts, f"pair {pair + 1}, {name}", "SMILES"))
+        if not found[-1]:
+            raise DataError(f"pair {pair + 1}, {name}: no molecules")
+    return found
 
 
 def embedding_by(predictor: ScentPredictor) -> Embed:

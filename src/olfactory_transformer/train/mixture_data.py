@@ -92,9 +92,8 @@ def read_blends(data: Path, embed: Embed) -> Blends:
     stimuli += [[(row["smiles"], dilution_of(row, "dream2025_single"))] for row in singles]
     components, mixtures = gather(embed, stimuli)
     values = [[number(row[name], f"column {name}") for name in columns] for row in (*blends, *singles)]
-    if (empty := np.isnan(values).all(axis=0)).any():
-        name = columns[int(np.argmax(empty))]
-        raise DataError(f"{path} and dream2025_single.csv: column {name!r} has no value")
+    if (empty := np.isnan(values[: len(blends)]).all(axis=0)).any():  # its mean is that of the blends
+        raise DataError(f"{path}: column {columns[int(np.argmax(empty))]!r} has no value")
     single = np.arange(len(stimuli)) >= len(blends)
     return Blends(components, mixtures, columns, np.array(values), single)
 

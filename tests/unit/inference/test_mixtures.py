@@ -50,10 +50,11 @@ def test_gather_embeds_each_molecule_once_however_it_is_written():
         [("CCO", float("nan"))],
         [("CCO", "0.1")],
         [("CCO", None)],
+        [("CCO", 10**400)],
+        [("CCO", 1j)],
         [("CCO",)],
         ["CCO"],
         "CCO",
-        [(7, 0.1)],
         [None],
     ],
 )
@@ -63,8 +64,9 @@ def test_gather_refuses_what_is_no_stimulus(stimulus):
 
 
 def test_gather_refuses_a_text_that_is_no_molecule():
-    with pytest.raises(MoleculeError):
-        gather(embed, [[("no molecule", 0.1)]])
+    for wrong in ("no molecule", 7, None, ["CCO"]):
+        with pytest.raises(MoleculeError):
+            gather(embed, [[(wrong, 0.1)]])
 
 
 def test_gather_refuses_a_network_that_says_nan_or_too_little():

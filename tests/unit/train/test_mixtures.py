@@ -120,8 +120,23 @@ def test_a_network_of_other_widths_is_refused(folder, tmp_path):
     with pytest.raises(DataError, match="length"):
         MixturePredictor(model, embed).distances([["CCO"]], [])
     for wrong in ("CCO", None, 7):  # not one molecule a letter
-        with pytest.raises(DataError, match="list of SMILES"):
+        with pytest.raises(DataError, match=r"pair 1, second: .* list of SMILES"):
             MixturePredictor(model, embed).distances([["CCO"]], [wrong])
+        with pytest.raises(DataError, match="list"):
+            MixturePredictor(model, embed).distances(wrong, [["CCO"]])
+    with pytest.raises(DataError, match="list of studies"):
+        MixturePredictor(model, embed).distances([["CCO"]], [["CCO"]], "Made up")
+
+
+def test_mixtures_may_be_told_in_any_kind_of_list(folder, tmp_path):
+    mixtures = MixturePredictor(train_mixtures(folder, embed, tmp_path / "m", CONFIG, score=False)[0], embed)
+    a, b = [["CCO", "CCCO"]], [["CO", "CCCCO"]]
+    expected = mixtures.distances(a, b)
+    for kind in (tuple, np.array, lambda side: (set(parts) for parts in side)):
+        np.testing.assert_allclose(mixtures.distances(kind(a), kind(b)), expected, atol=1e-9)
+    expected = mixtures.profiles([[("CCO", 0.1)]])
+    for part in (["CCO", np.float64(0.1)], np.array(["CCO", 0.1], object), ("CCO", np.array(0.1))):
+        np.testing.assert_array_equal(mixtures.profiles([[part]]), expected)
 
 
 @pytest.mark.parametrize("name", ["columns", "studies"])
@@ -136,10 +151,11 @@ def test_a_file_with_a_name_twice_is_refused(folder, tmp_path, name):
         MixtureModel.load(path)
 
 
-def test_a_rating_that_no_stimulus_has_is_refused(folder):
-    for path in (folder / "mixtures/dream2025_profiles.csv", folder / "molecules/dream2025_single.csv"):
+def test_a_rating_that_no_blend_has_is_refused(folder):
+    paths = (folder / "mixtures/dream2025_profiles.csv", folder / "molecules/dream2025_single.csv")
+    for path, rated in zip(paths, ("", "1.5"), strict=True):
         head, *rows = path.read_text().splitlines()
-        path.write_text("\n".join([head + ",Musky", *(row + "," for row in rows)]) + "\n")
+        path.write_text("\n".join([head + ",Musky", *(f"{row},{rated}" for row in rows)]) + "\n")
     with pytest.raises(DataError, match="Musky"):
         read_blends(folder, embed)
 
