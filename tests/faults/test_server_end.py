@@ -15,7 +15,7 @@ REQUEST = re.compile(r"load-\d+")
 
 @pytest.fixture
 def server(small_model):
-    with server_of(MODEL_PATH=small_model, MAX_WORKERS=2, SHUTDOWN_DELAY=1) as running:
+    with server_of(MODEL_PATH=small_model, MAX_WORKERS=2, SHUTDOWN_DELAY=3) as running:
         yield running
 
 
@@ -32,7 +32,7 @@ def test_sigterm_under_load_loses_no_request_that_was_accepted(server, matrix, h
     )
     pids = workers(server)
     rate = 200 if heavy else 40
-    with Probe(server) as probe, Load(server, singles(fresh()), rate=rate, seconds=3, connections=32) as load:
+    with Probe(server) as probe, Load(server, singles(fresh()), rate=rate, seconds=5, connections=32) as load:
         time.sleep(1)
         told = time.monotonic()
         server.process.send_signal(signal.SIGTERM)

@@ -51,8 +51,10 @@ def degraded(server):
 @contextmanager
 def dead(service, proxy):
     service.kill()
-    yield
-    service.start()
+    try:
+        yield
+    finally:
+        service.start()
 
 
 @contextmanager
@@ -61,16 +63,20 @@ def locked(service, proxy):
         client.config_set("requirepass", "another")
         with proxy.fault(reset=True):  # those who are in would stay in
             pass
-        yield
-        client.config_set("requirepass", "")
+        try:
+            yield
+        finally:
+            client.config_set("requirepass", "")
 
 
 @contextmanager
 def full(service, proxy):
     with Redis.from_url(service.url) as client:
         client.config_set("maxmemory", "1")
-        yield
-        client.config_set("maxmemory", "0")
+        try:
+            yield
+        finally:
+            client.config_set("maxmemory", "0")
 
 
 def of_proxy(**fault):
@@ -103,7 +109,8 @@ def test_no_request_fails_and_redis_is_used_again(server, service, proxy, matrix
         began = time.monotonic()
         with Load(server, singles(texts), rate=rate, seconds=seconds) as load:
             if degrades:
-                row.noticed = until(lambda: degraded(server), "degraded")
+                until(lambda: degraded(server), "degraded")
+                row.noticed = time.monotonic() - began
             result = load.result()
         assert degraded(server) is degrades
     assert result.failed == 0, result.outcomes

@@ -116,6 +116,16 @@ def head(path, length, kind="application/json", method="POST"):
     return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n{size}\r\n\r\n".encode()
 
 
+def begun(server, body):
+    """Open a request for a prediction, send half of its body, and return the connection once the server reads it."""
+    connection = connect(server)
+    connection.sendall(head("/v1/predict", len(body)) + body[: len(body) // 2])
+    text = ""
+    while "olfactory_requests_in_flight 2" not in text:  # this one, and that for the metrics
+        text = httpx2.get(server.url + "/metrics", timeout=10).text
+    return connection
+
+
 def rest(connection):
     """Return all that is sent until the other side hangs up."""
     parts = []

@@ -10,7 +10,7 @@ import time
 
 import httpx2
 import pytest
-from integration.serving import API, START, Server, environment, head, rest, until_closed
+from integration.serving import API, START, Server, begun, environment, head, rest, until_closed
 
 from olfactory_transformer.inference.predictor import ScentPredictor
 from olfactory_transformer.model.folder import resolve
@@ -144,14 +144,6 @@ def test_its_log_has_a_line_a_request_and_no_molecule(server, client):
     (line,) = [line for line in server.lines if "look-for-me" in line]
     assert "POST /v1/predict 200" in line
     assert not any(VANILLIN in line for line in server.lines + server.errors)
-
-
-def begun(server, body):
-    """Open a request, send half of its body, and return the connection once the server is reading it."""
-    connection = socket.create_connection(server.address, 20)
-    connection.sendall(head("/v1/predict", len(body)) + body[: len(body) // 2])
-    time.sleep(0.3)
-    return connection
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -11,7 +11,18 @@ import time
 
 import httpx2
 import pytest
-from integration.serving import API, START, Server, Stream, connect, environment, head, rest, until_closed
+from integration.serving import (
+    API,
+    START,
+    Server,
+    Stream,
+    begun,
+    connect,
+    environment,
+    head,
+    rest,
+    until_closed,
+)
 
 from olfactory_transformer.model.folder import resolve
 
@@ -45,16 +56,6 @@ def until_unready(url):
         time.sleep(0.05)
 
 
-def begun(server):
-    """Open a request of which half the body is sent, and be sure that the server reads it."""
-    connection = connect(server)
-    connection.sendall(head("/v1/predict", len(BODY)) + BODY[:10])
-    text = ""
-    while "olfactory_requests_in_flight 2" not in text:  # this one, and that for the metrics
-        text = httpx2.get(server.url + "/metrics", timeout=10).text
-    return connection
-
-
 def test_for_a_while_it_is_unready_and_works_on(start):
     server = start(SHUTDOWN_DELAY=LONG)
     server.signal()
@@ -64,10 +65,10 @@ def test_for_a_while_it_is_unready_and_works_on(start):
     )
     assert (reply.status_code, reply.headers["connection"]) == (200, "close")
     assert httpx2.get(server.url + "/health").status_code == 200
-    with begun(server) as connection:
+    with begun(server, BODY) as connection:
         server.signal()  # the second one skips the delay
         until_closed(server)
-        connection.sendall(BODY[10:])
+        connection.sendall(BODY[len(BODY) // 2 :])
         assert rest(connection).startswith(b"HTTP/1.1 200")
     assert server.ended() == 0
     assert server.errors == []
@@ -82,7 +83,7 @@ def test_the_delay_ends_by_itself(start):
 @pytest.mark.parametrize(("number", "times"), [(signal.SIGTERM, 3), (signal.SIGINT, 2)])
 def test_told_often_enough_it_ends_at_once(start, number, times):
     server = start(SHUTDOWN_DELAY=LONG, SHUTDOWN_TIMEOUT=LONG)
-    with begun(server):
+    with begun(server, BODY):
         for _ in range(times):
             server.signal(number)
             time.sleep(0.3)  # signals that come together are one
@@ -91,7 +92,7 @@ def test_told_often_enough_it_ends_at_once(start, number, times):
 
 def test_what_does_not_finish_in_time_is_told(start):
     server = start(SHUTDOWN_TIMEOUT="1", INFERENCE_TIMEOUT=LONG)
-    with begun(server) as connection:
+    with begun(server, BODY) as connection:
         server.signal()
         reply = rest(connection)
     assert reply.startswith(b"HTTP/1.1 503")
