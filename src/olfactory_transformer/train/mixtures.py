@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from olfactory_transformer.core.errors import DataError
@@ -69,6 +70,7 @@ class MixtureConfig:
 
 
 DEFAULTS = MixtureConfig()
+NOISES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # tried for a direction of the ratings
 AnswerBlends = Callable[[Blends, Integers, Integers], Floats]
 AnswerPairs = Callable[[Pairs, Integers, Integers], Floats]
 _BLEND_FIGURES = {
@@ -106,10 +108,11 @@ def fit_blends(data: Blends, rows: Integers, config: MixtureConfig = DEFAULTS) -
         coefficients=none,
         mean=mean,
     )
-    words = [i for i, name in enumerate(data.columns) if name not in (*INTENSITY, *PLEASANTNESS)]
+    words = np.array([name not in (*INTENSITY, *PLEASANTNESS) for name in data.columns])
     apart = np.nan_to_num(values[:, words] - mean[words])
     model, noise = learn_kernel(started(_only(model, used), config.blends), apart, single, config.blends)
-    coefficients = _solve(model.kernel(model.components, model.mixtures), noise, values - mean)
+    kernel = model.kernel(model.components, model.mixtures)
+    coefficients = _coefficients(kernel, noise, values - mean, words)
     return replace(model, coefficients=coefficients)
 
 
@@ -126,14 +129,45 @@ def _only(model: BlendModel, used: Integers) -> BlendModel:
     )
 
 
-def _solve(kernel: Floats, noise: Floats, values: Floats) -> Floats:
-    """Return coefficients (R, W); each column is fitted on its known rows, those of the others being 0."""
+def _coefficients(kernel: Floats, noise: Floats, values: Floats, words: npt.NDArray[np.bool_]) -> Floats:
+    """Return coefficients (R, W); each column is fitted on its known rows, those of the others being 0.
+
+    Words that are rated together are fitted along their principal directions: what most of them say has less noise
+    than what a single one does.
+    """
     result = np.zeros_like(values)
     known = np.isfinite(values)
     for pattern in np.unique(known, axis=1).T:
-        columns = np.flatnonzero((known == pattern[:, None]).all(0))
-        inside = kernel[np.ix_(pattern, pattern)] + np.diag(noise[pattern])
-        result[np.ix_(pattern, columns)] = np.linalg.solve(inside, values[np.ix_(pattern, columns)])
+        there = (known == pattern[:, None]).all(0)
+        inside, own = kernel[np.ix_(pattern, pattern)], noise[pattern]
+        groups = [np.flatnonzero(there & words), *np.flatnonzero(there & ~words)[:, None]]
+        for columns in (group for group in groups if len(group)):
+            table = values[np.ix_(pattern, columns)]
+            directions = np.linalg.svd(table, full_matrices=False)[2].T
+            found = likeliest(inside, own, table @ directions)
+            result[np.ix_(pattern, columns)] = found @ directions.T
+    return result
+
+
+def likeliest(kernel: Floats, noise: Floats, values: Floats) -> Floats:
+    """Return coefficients (R, C) of a Gaussian process, each column with the multiple of the noise that fits it.
+
+    Parameters
+    ----------
+    kernel : ndarray (R, R)
+    noise : ndarray (R,)
+        Variance over that of the kernel, times one of `NOISES`: the one under which the column is likeliest.
+    values : ndarray (R, C)
+    """
+    result, least = np.zeros_like(values), np.full(values.shape[1], np.inf)
+    for times in NOISES:
+        inside = kernel + np.diag(times * noise)
+        found = np.linalg.solve(inside, values)
+        explained = np.maximum((values * found).sum(0), 1e-12)
+        half = np.log(np.diag(np.linalg.cholesky(inside))).sum()
+        unlikely = half + len(values) / 2 * np.log(explained)
+        better = unlikely < least
+        result[:, better], least[better] = found[:, better], unlikely[better]
     return result
 
 
