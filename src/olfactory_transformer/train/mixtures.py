@@ -61,7 +61,7 @@ class MixtureConfig:
     blends: KernelConfig = field(default_factory=KernelConfig)
     pair_ridge: float = 0.05
     networks: int = 6
-    steps: int = 300
+    steps: int = 500
     learning_rate: float = 1e-2
     weight_decay: float = 0.1
     dropout: float = 0.3
