@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -35,6 +36,7 @@ class Channel:
     kind: Kind = "other"
 
 
+_NAMELESS = re.compile(r"c[1-9]\d*")
 # Lower case. The first seven, gas resistance and the room are the columns of SmellNet.
 _KNOWN: dict[str, tuple[str, Kind]] = {
     **dict.fromkeys(("no2", "c2h5oh", "voc", "co", "alcohol", "lpg", "benzene"), ("count", "gas")),
@@ -58,6 +60,26 @@ def channel(name: str, unit: str = "") -> Channel:
     """
     known_unit, kind = _KNOWN.get(name.strip().lower(), ("", "gas"))
     return Channel(name, unit or known_unit, kind)
+
+
+def is_nameless(name: str) -> bool:
+    """Say whether a column is called so because nobody has named it, neither its board nor whoever reads it.
+
+    >>> is_nameless("c1"), is_nameless("CO")
+    (True, False)
+    """
+    return _NAMELESS.fullmatch(name) is not None
+
+
+def named_alone(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names without those of nameless columns, unless there are no others.
+
+    A board that was heard before it said its header has both.
+
+    >>> named_alone(("c1", "c2", "NO2", "CO")), named_alone(("c1", "c2"))
+    (('NO2', 'CO'), ('c1', 'c2'))
+    """
+    return tuple(name for name in names if not is_nameless(name)) or tuple(names)
 
 
 def places_of(names: Sequence[str]) -> dict[str, int]:

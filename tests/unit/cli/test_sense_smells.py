@@ -97,7 +97,7 @@ def test_a_bad_file_has_its_error_and_the_rest_goes_on(place):
     assert result.exit_code == 1
     found = json.loads(result.stdout)
     assert ["error" in each for each in found] == [False, True, True, False]
-    assert found[1].keys() == {"file", "error"}
+    assert found[1].keys() == {"file", "ranked", "error"} and found[1]["ranked"] == []
     text = run("identify", "--input", "in")
     assert text.exit_code == 1 and "b.csv: " in text.stderr and "d.csv: " in text.stdout
 
@@ -237,6 +237,37 @@ def test_a_bad_recording_is_told_of_and_the_rest_taught():
     result = run("enroll", "coffee", "bad.csv", write("a.csv", names=BOARD))
     assert result.exit_code == 1 and "bad.csv" in result.stderr
     assert run("enrolled").stdout.splitlines()[1].split()[0] == "1"
+
+
+def test_a_recording_counts_once_and_a_path_to_nothing_costs_the_rest_nothing():
+    good = write("mint.csv")
+    result = run("enroll", "our-mint", good, "nowhere.csv", good)
+    assert result.exit_code == 1, result.output
+    assert "nowhere.csv: No such file" in result.output and "taught from before" in result.output
+    assert "our-mint: 1 recordings" in result.output
+    again = run("enroll", "our-mint", good)
+    assert again.exit_code == 2 and "no recording that can be used" in again.output
+    assert run("enroll", "our/mint", good).exit_code == 2
+
+
+def test_a_header_that_comes_late_names_the_board(place):
+    head, *rows = Path(write("whole.csv")).read_text().splitlines()
+    count = head.count(",") + 1
+    nameless = [f"c{place}" for place in range(1, count + 1)]
+    late = [",".join([*nameless, *head.split(",")])]
+    late += [row + "," * count for row in rows[:5]] + ["," * count + row for row in rows[5:]]
+    Path("late.csv").write_text("\n".join(late) + "\n")
+    whole, found = (
+        json.loads(run("identify", "-i", file, "--json").stdout)[0] for file in ("whole.csv", "late.csv")
+    )
+    assert found["name"] == whole["name"] and found["channels"] == whole["channels"]
+    assert not [each for each in found["warnings"] if ":c" in each]
+
+
+def test_a_channel_that_the_board_lacks_is_told_of():
+    write("few.csv", names={"VOC": "Humidity", "Humidity": "other"})
+    (found,) = json.loads(run("identify", "-i", "few.csv", "--json").stdout)
+    assert "missing:VOC" in found["warnings"]
 
 
 def test_own_smells_go_before_those_of_the_model_on_a_board_that_it_knows():

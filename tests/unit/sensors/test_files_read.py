@@ -147,12 +147,13 @@ def test_a_folder_in_the_order_of_names_and_a_bad_file_does_not_stop_it(tmp_path
     (tmp_path / ".hidden.csv").write_text("CO\n1\n")
     (tmp_path / "folder.csv").mkdir()
     found = dict(read_recordings(tmp_path))
-    assert list(found) == ["a.jsonl", "b.csv", "c.csv", "d.csv.gz", "e.csv.gz", "f.parquet"]
+    assert list(found) == ["a.jsonl", "b.csv", "c.csv", "d.csv.gz", "e.csv.gz", "f.parquet", "g.csv"]
     good = {name: each.values.tolist() for name, each in found.items() if isinstance(each, Recording)}
     assert good == {"a.jsonl": [[1]], "c.csv": [[3]], "d.csv.gz": [[4]]}
     assert str(found["b.csv"]).startswith("b.csv: bytes that are not UTF-8")
     assert "broken gzip" in str(found["e.csv.gz"])
     assert str(found["f.parquet"]).startswith("f.parquet: no")
+    assert isinstance(found["g.csv"], FileNotFoundError)
 
 
 def test_a_folder_that_is_not_there(tmp_path):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from olfactory_transformer.sensors.channels import channel
+from olfactory_transformer.sensors.channels import channel, is_nameless
 from olfactory_transformer.sensors.recording import Recording
 
 MOST_FRAMES = 10_000  # of a window: 100 a second for 100 seconds
@@ -22,7 +22,7 @@ class Listening:
 
     A window is due `hop_seconds` after the first frame and after every window, by the frames' own times. Until it is
     full it is short, and due at least every `SHORT_HOP` seconds, for those who wait. Times that fall, or a gap of more
-    than `GAP_SECONDS`, make it begin anew.
+    than `GAP_SECONDS`, make it begin anew, as does a header after frames whose columns nobody had named.
 
     Parameters
     ----------
@@ -72,7 +72,9 @@ class Listening:
         values : mapping of str to float
             By channel; NaN where there is no number. Channels beyond `MOST_CHANNELS` are left out.
         """
-        if self._frames and not 0 <= time - self._frames[-1][0] <= GAP_SECONDS:
+        if self._frames and (
+            not 0 <= time - self._frames[-1][0] <= GAP_SECONDS or self._learns_names(values)
+        ):
             self.forget()
         if not self._frames:
             self._began, self._due = time, time + min(self._hop, SHORT_HOP)
@@ -105,6 +107,11 @@ class Listening:
             values[row, [place[name] for name in present]] = numbers
         times = np.array([time for time, _, _ in self._frames], np.float64)
         return Recording(tuple(channel(name) for name in names), times, values)
+
+    def _learns_names(self, values: Mapping[str, float]) -> bool:
+        """Say whether a board that was heard from the middle now has said its header."""
+        first, now = next(iter(self._names), ""), next(iter(values), "")
+        return is_nameless(first) and now != first and not is_nameless(now)
 
     def _known(self, values: Iterable[str]) -> tuple[str, ...]:
         if self._frames and self._frames[-1][1] == tuple(values):

@@ -62,25 +62,21 @@ def enroll(
     recordings, failed = _recorded(paths) if paths else ([_listened(source, config, seconds)], 0)
     if not recordings:
         raise RecordingError("no recording that can be used", "one or more")
-    model = namer.model_for(recordings[0])
-    usable = []
+    model, known = namer.model_for(recordings[0]), taught_smells(config)
+    smell = None if replace else next((before for before in known if before.name == name), None)
+    taught = 0
     for recording in recordings:
         if namer.model_for(recording).version != model.version:
             raise RecordingError("recordings of boards with other channels in one call", "one board a call")
         try:
-            usable.append(enrol(model, name, [recording], sensor))
+            one = enrol(model, name, [recording], sensor)
+            smell = one if smell is None else smell.with_more(one)
+            taught += 1
         except SensorError as error:
             failed += 1
             typer.echo(f"olfactory: {recording.notes.get('file', 'a recording')}: {error}", err=True)
-    if not usable:
+    if smell is None or not taught:
         raise RecordingError("no recording that can be used", "one or more")
-    smell = usable[0]
-    for more in usable[1:]:
-        smell = smell.with_more(more)
-    known = taught_smells(config)
-    if not replace:
-        for before in known:
-            smell = before.with_more(smell) if before.name == name else smell
     with opened(config, make=True) as database:
         EnrolmentStore(database).save(
             name,
@@ -220,12 +216,16 @@ def _recorded(paths: list[Path]) -> tuple[list[Recording], int]:
 
     found, failed = [], 0
     for path in paths:
-        for file, recording in recordings_in(path):
-            if isinstance(recording, Exception):
-                failed += 1
-                typer.echo(f"olfactory: {told_of(file, recording)}", err=True)
-            else:
-                found.append(recording)
+        try:
+            for file, recording in recordings_in(path):
+                if isinstance(recording, Exception):
+                    failed += 1
+                    typer.echo(f"olfactory: {told_of(file, recording)}", err=True)
+                else:
+                    found.append(recording)
+        except OSError as error:  # no such file or folder; the rest goes on
+            failed += 1
+            typer.echo(f"olfactory: {path}: {error.strerror or error}", err=True)
     return found, failed
 
 

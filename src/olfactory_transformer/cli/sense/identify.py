@@ -163,7 +163,7 @@ def _object(
     words: Words | None,
 ) -> dict[str, Any]:
     if isinstance(found, Exception):
-        return {"file": file, "error": str(found)}
+        return {"file": file, "ranked": [], "error": str(found)}
     said = {} if words is None else {"words": words(found.name)}
     return {"file": file, **found.as_dict(), **said}
 

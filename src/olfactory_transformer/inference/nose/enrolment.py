@@ -22,6 +22,7 @@ from olfactory_transformer.sensors.recording import Recording
 MAX_NAME = 100  # characters, as the database has room for
 MAX_RECORDINGS = 200  # of one smell
 FORMAT_VERSION = 1
+_SAME = 1e-6  # of a direction's numbers: no two recordings are as alike
 
 Floats = NDArray[np.float32]
 
@@ -96,12 +97,16 @@ class Enrolled:
         ------
         FileFormatError
             They are of other models.
+        RecordingError
+            One is the same as one that was taught before, which would make the smell look surer than it is.
         """
         if other.model_version != self.model_version:
             raise FileFormatError(
                 f"{shown(self.name)}: recordings on the map of {other.model_version}, "
                 f"expected that of {self.model_version}; forget those first, or take another name"
             )
+        if (np.abs(self.prototypes[:, None] - other.prototypes[None]).max(2) < _SAME).any():
+            raise RecordingError(f"a recording that {shown(self.name)} was taught from before", "another one")
         used = tuple(name for name in self.channels if name in other.channels)
         rows = np.concatenate([self.prototypes, other.prototypes])
         same = self.sensor_id if self.sensor_id == other.sensor_id else None
@@ -163,9 +168,11 @@ def _mean_counts(recording: Recording, channels: Sequence[str]) -> Floats:
 
 def check_name(name: str) -> None:
     """Raise FileFormatError, a ValueError, unless a smell may be called so."""
-    if not (0 < len(name) <= MAX_NAME and name.isprintable() and name.strip() == name) or name == UNKNOWN:
+    printable = 0 < len(name) <= MAX_NAME and name.isprintable() and name.strip() == name
+    if not printable or "/" in name or name == UNKNOWN:  # it is a part of addresses
         raise FileFormatError(
-            f"name: got {shown(name)}, expected 1 to {MAX_NAME} printable characters, and not {UNKNOWN!r}"
+            f"name: got {shown(name)}, expected 1 to {MAX_NAME} printable characters without '/', "
+            f"none of them a space at an end, and not {UNKNOWN!r}"
         )
 
 

@@ -104,7 +104,8 @@ class Namer:
             if plain:
                 raise UnknownSmell(
                     f"{self.base.version} does not know the channels of this board; it knows "
-                    f"{', '.join(self.channels)}. Teach it smells with `olfactory sense enroll`"
+                    f"{', '.join(self.channels)}. Teach it smells with `olfactory sense enroll`; or, "
+                    "where its columns are c1, c2, ..., name them with SENSOR_CHANNELS"
                 )
             return self._evidence()
         if not mine:
@@ -115,27 +116,31 @@ class Namer:
         return TaughtEvidence(Taught(mine, model.version), self._evidence()) if mine else self._evidence()
 
     def answer(self, model: NoseModel, heard: Iterable[NoseReadings]) -> SmellIdentification:
-        """Return what a model's readings say, with a warning where no window is whole, and one for every smell
-        that was taught to another version of this model, and so is not used.
+        """Return what a model's readings say, with a warning where no window is whole, one for every channel of the
+        base model that the board does not have, and one for every smell that was taught to another version of this
+        model, and so is not used.
 
         Raises
         ------
         UnknownSmell
             As from `evidence`.
         """
-        evidence, longest = self.evidence(model), 0.0
+        evidence, longest, used = self.evidence(model), 0.0, set[str]()
         for readings in heard:
             evidence.add(readings)
+            used.update(name.strip().lower() for name in readings.channels)
             longest = max(longest, readings.seconds.max(initial=0.0))
         answer = evidence.answer()
         short = ("short",) if not is_whole(longest, model.window_seconds) else ()
+        known = () if isinstance(model, PlainNose) else self.channels
+        missing = (f"missing:{each}" for each in known if each.lower() not in used)
         name = model.version.partition("@")[0]
         unused = (
             f"not-used:{each.name}"
             for each in self._taught
             if each.model_version != model.version and each.model_version.partition("@")[0] == name
         )
-        return replace(answer, warnings=tuple(dict.fromkeys((*answer.warnings, *short, *unused))))
+        return replace(answer, warnings=tuple(dict.fromkeys((*answer.warnings, *short, *missing, *unused))))
 
     def identify(self, recording: Recording) -> SmellIdentification:
         """Name a whole recording.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from olfactory_transformer.core.errors import RecordingError
 from olfactory_transformer.inference.nose.contract import NoseModel, NoseReadings
 from olfactory_transformer.inference.nose.reading import cut_windows
-from olfactory_transformer.sensors.channels import ROOM
+from olfactory_transformer.sensors.channels import ROOM, named_alone
 from olfactory_transformer.sensors.features import (
     CHANNEL_FEATURES,
     LEVELS,
@@ -53,7 +53,8 @@ class PlainNose:
 
     def read(self, recording: Recording) -> NoseReadings:
         """Read each window of all gas channels; see `NoseModel.read`."""
-        used = [place for place, each in enumerate(recording.channels) if each.kind not in ROOM]
+        gas = named_alone([each.name for each in recording.channels if each.kind not in ROOM])
+        used = [place for place, name in enumerate(recording.names) if name in gas]
         if len(used) < 2:
             raise RecordingError(
                 f"channels {', '.join(recording.names)[:200] or 'none'}", "at least two of gas sensors"
@@ -83,7 +84,8 @@ def model_for(recording: Recording, base: NoseModel, known: tuple[str, ...]) -> 
     known : tuple of str
         The channels of `base`.
     """
-    gas = {each.name.strip().lower() for each in recording.channels if each.kind not in ROOM}
+    found = [each.name for each in recording.channels if each.kind not in ROOM]
+    gas = {name.strip().lower() for name in named_alone(found)}
     common = gas & {name.lower() for name in known}
     return base if len(common) >= 2 and len(common) * 2 >= len(gas) else PlainNose()
 

@@ -11,7 +11,7 @@ from olfactory_transformer.sensors.calibration.baseline import Noise
 from olfactory_transformer.sensors.calibration.build import DRIFT, SINCE_1970
 from olfactory_transformer.sensors.calibration.level import ENDS, WRAPPED, Scale
 from olfactory_transformer.sensors.calibration.value import MAX_CHANNELS, Calibration, status_of
-from olfactory_transformer.sensors.channels import channel
+from olfactory_transformer.sensors.channels import channel, is_nameless, named_alone
 from olfactory_transformer.sensors.frame import Frame
 from olfactory_transformer.sensors.recording import Recording
 
@@ -168,6 +168,11 @@ class Checks:
     def _meet(self, name: str) -> None:
         if len(self._gas) + len(self._room) >= MAX_CHANNELS:
             return
+        if not is_nameless(name):  # those without a name were it, before the board said its header
+            kept = () if self._calibration is None else self._calibration.channels
+            self._gas = {
+                each: watch for each, watch in self._gas.items() if each in kept or not is_nameless(each)
+            }
         if channel(name).kind == "gas":
             self._gas[name] = _Watch(None, None, None, True)
         else:
@@ -207,7 +212,8 @@ def check_recording(
 ) -> tuple[str, ...]:
     """Return codes of everything that was wrong at some time of a recording."""
     checks = Checks(calibration, now=now)
-    names = recording.names
-    for time, row in zip(recording.times.tolist(), recording.values.tolist(), strict=True):
+    names = named_alone(recording.names)
+    columns = [recording.names.index(name) for name in names]
+    for time, row in zip(recording.times.tolist(), recording.values[:, columns].tolist(), strict=True):
         checks.add(Frame(time, dict(zip(names, row, strict=True))))
     return checks.warnings(ever=True)

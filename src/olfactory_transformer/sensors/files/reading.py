@@ -89,7 +89,8 @@ def read_recordings(
 def _is_recording(path: Path) -> bool:
     suffixes = path.name.lower().removesuffix(GZIP)
     known = suffixes.endswith((*DELIMITED, *JSON_LINES)) or path.name.lower().endswith(PARQUET)
-    return known and not path.name.startswith(".") and path.is_file()
+    # A link to nothing is one that cannot be read; a pipe would be waited for.
+    return known and not path.name.startswith(".") and (path.is_file() or not path.exists())
 
 
 def _of_path(path: Path, limits: Limits) -> Iterator[tuple[str, Recording | RecordingError]]:

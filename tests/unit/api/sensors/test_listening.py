@@ -53,6 +53,16 @@ def test_the_same_time_twice_is_no_fall():
     assert listening.times_begun == 0 and len(listening.recording().times) == 3
 
 
+def test_a_header_after_columns_without_names_makes_it_begin_anew():
+    listening = Listening(10, 5)
+    frames(listening, range(3), c1=1.0, c2=2.0)
+    frames(listening, range(3, 6), NO2=1.0, CO=2.0)
+    assert (listening.times_begun, listening.names) == (1, ("NO2", "CO"))
+    assert listening.recording().times.tolist() == [3, 4, 5]
+    frames(listening, range(6, 9), CO=2.0)  # a line a channel is no header
+    assert listening.times_begun == 1
+
+
 def test_channels_come_and_go():
     listening = Listening(10, 5)
     listening.add(0.0, {"CO": 1.0, "VOC": 2.0})

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from olfactory_transformer.core.errors import RecordingError
 from olfactory_transformer.core.nose import NoseConfig
 from olfactory_transformer.inference.nose.enrolment import Enrolled, enrol, from_bytes, to_bytes
 from olfactory_transformer.inference.nose.evidence import Evidence
@@ -121,8 +122,11 @@ def test_counts_are_kept_in_the_bytes_and_old_bytes_have_none():
     taught = smell("mint", [[700, 90], [710, 91]])
     assert from_bytes(to_bytes(taught)).counts.tolist() == [[700, 90], [710, 91]]
     assert from_bytes(to_bytes(replace(taught, counts=None))).counts is None
-    both = taught.with_more(smell("mint", [[95.0, 720.0]], ("VOC", "CO")))
+    more = replace(smell("mint", [[95.0, 720.0]], ("VOC", "CO")), prototypes=-taught.prototypes[:1])
+    both = taught.with_more(more)
     assert both.channels == ("CO", "VOC") and both.counts[2].tolist() == [720, 95]
+    with pytest.raises(RecordingError, match="taught from before"):
+        both.with_more(more)
     with pytest.raises(ValueError, match=r"counts of shape \(1, 2\), expected \(2, 2\)"):
         replace(taught, counts=np.ones((1, 2), np.float32))
     for counts in ([[-1.0, 1], [1, 1]], [[np.nan, 1], [1, 1]]):
