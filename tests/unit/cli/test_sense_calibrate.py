@@ -233,13 +233,22 @@ def test_stopped_on_a_terminal_and_resumed(store, tmp_path, how):
     command = [sys.executable, "-m", "olfactory_transformer.cli", "sense", *session(tmp_path)]
     terminal, other = pty.openpty()
     process = subprocess.Popen(
-        command, stdin=other, stdout=other, stderr=other, cwd=tmp_path, start_new_session=True
+        command,
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        cwd=tmp_path,
+        start_new_session=True,
+        # Tests that a shell runs in the background hand down that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(other)
     seen = expect(terminal, "Press Enter for clean air")
     os.write(terminal, b"\n")
     seen += expect(terminal, "Reference compound")
+    until = time.monotonic() + 60
     while process.poll() is None:
+        assert time.monotonic() < until, seen
         time.sleep(0.3)  # one that comes before it waits for input is only seen after that
         process.send_signal(how)
         with suppress(subprocess.TimeoutExpired):
