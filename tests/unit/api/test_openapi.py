@@ -73,6 +73,8 @@ def test_every_example_works(client, document):
         sent = {} if body is None else {"content": content, "headers": {"Content-Type": media}}
         if path == "/v1/admin/reload":  # the made-up engine has other models than those that ship
             sent["content"] = "{}"
+        if method == "POST" and path == "/v1/sensors/smells/made-up":
+            client.delete(path)  # no smell is taught from the same recording twice
         reply = client.request(method, path, **sent)
         assert reply.status_code == 200, (method, path, body, reply.text)
         tried.append((method, path))

@@ -139,6 +139,13 @@ def test_a_recording_that_teaches_nothing(client):
     assert client.get(ROUTE).json()["taught"] == []
 
 
+def test_a_recording_counts_once(client):
+    assert client.post(f"{ROUTE}/coffee", json=recording("coffee")).status_code == 200
+    reply = client.post(f"{ROUTE}/coffee", json=recording("coffee"))
+    assert (reply.status_code, reply.json()["code"]) == (422, "invalid-recording")
+    assert [each["recordings"] for each in client.get(ROUTE).json()["taught"]] == [1]
+
+
 def test_a_database_that_is_away(smelling):
     client = smelling(load=made_up(), database_url="sqlite:////nowhere/at/all/x.db")
     reply = client.post(f"{ROUTE}/coffee", json=recording("coffee"))
