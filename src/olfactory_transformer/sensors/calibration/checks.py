@@ -34,6 +34,7 @@ class _Watch:
         "longest",
         "low",
         "missing",
+        "readings",
         "scale",
         "since",
         "total",
@@ -48,11 +49,12 @@ class _Watch:
         self.high, self.low = (-math.inf, math.inf) if level is None else (level, level)
         self.last, self.since, self.frames, self.missing = math.nan, 0.0, 0, 0
         self.flat_at: float | None = None  # the extreme at which it was flat before
-        self.total = 0.0  # of the block's readings
+        self.total, self.readings = 0.0, 0  # of the block
 
     def add(self, value: float, time: float) -> None:
         self.missing = 0
         self.total += value
+        self.readings += 1
         if value == self.last:
             self.frames += 1
             return
@@ -116,6 +118,7 @@ class Checks:
         self._frames, self._in_block, self._time = 0, 0, 0.0
         self._cleaner = False  # than clean air, in the last block
         self._seen: dict[str, None] = {}
+        self._nameless: frozenset[str] = frozenset()  # that were met, and not calibrated
         if calibration is not None:
             for name, known in calibration.channels.items():
                 self._gas[name] = _Watch(known.noise, known.scale, known.level, True)
@@ -125,6 +128,9 @@ class Checks:
     def add(self, frame: Frame) -> None:
         """Take one more frame."""
         values, time = frame.values, frame.time
+        if self._nameless and not any(map(is_nameless, values)):  # the board has said its header
+            self._gas = {name: watch for name, watch in self._gas.items() if name not in self._nameless}
+            self._nameless = frozenset()
         for name in values:
             if name not in self._gas and name not in self._room:
                 self._meet(name)
@@ -168,22 +174,20 @@ class Checks:
     def _meet(self, name: str) -> None:
         if len(self._gas) + len(self._room) >= MAX_CHANNELS:
             return
-        if not is_nameless(name):  # those without a name were it, before the board said its header
-            kept = () if self._calibration is None else self._calibration.channels
-            self._gas = {
-                each: watch for each, watch in self._gas.items() if each in kept or not is_nameless(each)
-            }
+        if is_nameless(name):
+            self._nameless |= {name}
         if channel(name).kind == "gas":
             self._gas[name] = _Watch(None, None, None, True)
         else:
             self._room[name] = _Watch(None, None, None, False)
 
     def _end_block(self) -> None:
-        means = {
-            name: watch.total / self._in_block for name, watch in (*self._gas.items(), *self._room.items())
+        means = {  # of what was read: frames without the channel tell nothing of its level
+            name: watch.total / watch.readings if watch.readings else math.nan
+            for name, watch in (*self._gas.items(), *self._room.items())
         }
         for watch in (*self._gas.values(), *self._room.values()):
-            watch.total = 0.0
+            watch.total, watch.readings = 0.0, 0
         self._in_block = 0
         if self._calibration is None:
             return

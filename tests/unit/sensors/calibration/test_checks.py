@@ -29,6 +29,17 @@ def test_a_sound_board_has_no_warnings(calibration, board):
     assert check_recording(board.record(ppm=100), calibration) == ()
 
 
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_columns_without_names_are_forgotten_once_the_board_has_said_its_header(
+    calibration, board, calibrated
+):
+    checks = Checks(calibration if calibrated else None)
+    for t in range(15):
+        checks.add(Frame(START + t, {"c1": 1.0 + t % 2, "c2": 2.0 + t % 3}))
+    feed(checks, board.record(60))
+    assert checks.warnings() == (() if calibrated else ("uncalibrated",))
+
+
 def test_without_a_calibration(board):
     assert check_recording(board.record(), None) == ("uncalibrated",)
     assert Checks(None).warnings() == ("uncalibrated",)
