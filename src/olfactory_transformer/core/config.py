@@ -34,6 +34,8 @@ class ModelConfig:
         Width of a layer that reads embedding and fingerprint together.
     word_readers : int
         Such layers of the words, each trained on its own; the words' log odds are the mean of what they say.
+    process_rows : tuple of int
+        Ratings that each of the Gaussian processes learned from (see `model.transformer.PROCESSES`). Empty: none.
     dropout : float
         While training.
     name, version : str
@@ -66,6 +68,7 @@ class ModelConfig:
     embedding: int = 256
     dense: int = 512
     word_readers: int = 3
+    process_rows: tuple[int, ...] = ()
     dropout: float = 0.1
     name: str = "unnamed"
     version: str = "0"

@@ -5,7 +5,8 @@ bonds apart) adds a learned bias to their attention, one a head and layer, as in
 arXiv:2106.05234), so no positions are needed and the order of the atoms does not matter.
 
 What the transformer makes of the molecule, the embedding, is read together with counts of its substructures (Morgan,
-radius 2), which say exactly which known molecules it resembles; then comes one layer a task.
+radius 2), which say exactly which known molecules it resembles; then comes one layer a task. What panels rated is
+also told by a Gaussian process on the embedding alone (`gaussian_process`).
 
 All of this is blind to mirror images. What tells them apart is added to the words' log odds: a linear function of
 signed features that change sign in the mirror (see `handedness`), and so do the answers: where no stereo is given, a
@@ -25,6 +26,7 @@ from torch.nn import functional as F
 
 from olfactory_transformer.core.config import ModelConfig
 from olfactory_transformer.model import vocabulary as voc
+from olfactory_transformer.model.gaussian_process import GaussianProcess
 from olfactory_transformer.model.heads import BinaryHead, DilutionHead, RegressionHead
 
 _NEVER = -1e4  # an attention bias: e^-10000 is 0
@@ -72,6 +74,8 @@ HEADS = Outputs._fields[1:]
 # Dense layer -> the heads on it. Words have one of their own: beside the numbers they are learned worse.
 READERS = {"words": ("words", "isomeric"), "numbers": HEADS[2:]}
 HANDED = READERS["words"]  # heads that tell mirror images apart
+PROCESSES = ("ratings", "profile", "atlas")  # heads that a Gaussian process answers with
+_PROCESS = 0.75  # its share
 _KINDS: dict[str, type[BinaryHead | RegressionHead]] = {
     "words": BinaryHead,
     "isomeric": BinaryHead,
@@ -247,6 +251,12 @@ class OlfactoryTransformer(nn.Module):
                 if name in names
             }
         )
+        self.processes = nn.ModuleDict(
+            {
+                name: GaussianProcess(rows, config.embedding, columns[name])
+                for name, rows in zip(PROCESSES, config.process_rows, strict=False)
+            }
+        )
 
     def forward(
         self, atoms: Tensor, relations: Tensor, fingerprint: Tensor, hands: Tensor, log_dilution: Tensor
@@ -274,6 +284,8 @@ class OlfactoryTransformer(nn.Module):
         turned = unit_hands(hands.float())
         for name in HANDED:
             found[name] = found[name] + self.hands[name](turned)
+        for name, process in self.processes.items():
+            found[name] = torch.lerp(found[name], process(embedding, log_dilution), _PROCESS)
         return Outputs(**found)
 
     @classmethod

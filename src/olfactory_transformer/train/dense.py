@@ -92,6 +92,13 @@ class DenseNetwork(MultiTask):
         return self.features[torch.from_numpy(molecules).to(self.features.device)]
 
     @torch.inference_mode()
+    def last_layer(self, batch: int = 1024) -> Floats:
+        """Return what the heads see of every molecule, (M, width)."""
+        self.eval()
+        parts = torch.split(self.features, batch)
+        return np.concatenate([self.body(part).cpu().numpy() for part in parts])
+
+    @torch.inference_mode()
     def answer(self, task: Task) -> Floats:
         """Return the predictions for every row of a task, (R, C): logits, or numbers in the targets' units."""
         self.eval()

@@ -17,6 +17,7 @@ from olfactory_transformer.model.tokenizer import TokenBatch, collate
 from olfactory_transformer.model.transformer import Encoder, OlfactoryTransformer
 from olfactory_transformer.train.decisions import Decisions
 from olfactory_transformer.train.fit import FitConfig, Fitted, Molecules, Run
+from olfactory_transformer.train.gaussian_process import fit_processes
 from olfactory_transformer.train.hands import fit_hands
 from olfactory_transformer.train.learner import Learner
 from olfactory_transformer.train.metrics import label_scores
@@ -79,8 +80,10 @@ def read_run(folder: Path, config: ModelConfig) -> OlfactoryTransformer:
         No finished run is there, or it is of another network.
     """
     path = folder / NETWORK
-    groups, _ = load_state(path, "the network of a finished run of `olfactory train` or `cross-validate`")
-    model = OlfactoryTransformer(config)
+    groups, values = load_state(
+        path, "the network of a finished run of `olfactory train` or `cross-validate`"
+    )
+    model = OlfactoryTransformer(replace(config, process_rows=tuple(values.get("process_rows", ()))))
     try:
         model.load_state_dict(groups.get("network", {}))
     except RuntimeError as error:
@@ -138,7 +141,9 @@ def finetune(
     readout = replace(readout, seed=config.seed, epochs=min(readout.epochs, 3 * config.epochs))
     fit_readout(network, embedding, data, molecules, folder, readout, config.device)
     fit_hands(network, data, np.unique(molecules))
-    save_state(folder / NETWORK, {"network": network.state_dict()}, asdict(config))
+    fit_processes(network, embedding, data, molecules)
+    values = {**asdict(config), "process_rows": network.config.process_rows}
+    save_state(folder / NETWORK, {"network": network.state_dict()}, values)
     return network.eval(), fitted
 
 

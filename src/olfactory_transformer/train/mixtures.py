@@ -27,6 +27,7 @@ from olfactory_transformer.model.arrays import Array
 from olfactory_transformer.model.mixture import PairNetwork
 from olfactory_transformer.train.blend_kernel import KernelConfig, learn_kernel, median_distance, started
 from olfactory_transformer.train.figures import INTENSITY, PLEASANTNESS, figures
+from olfactory_transformer.train.gaussian_process import coefficients
 from olfactory_transformer.train.mixture_data import (
     Blends,
     Pairs,
@@ -70,7 +71,6 @@ class MixtureConfig:
 
 
 DEFAULTS = MixtureConfig()
-NOISES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # tried for a direction of the ratings
 AnswerBlends = Callable[[Blends, Integers, Integers], Floats]
 AnswerPairs = Callable[[Pairs, Integers, Integers], Floats]
 _BLEND_FIGURES = {
@@ -112,8 +112,7 @@ def fit_blends(data: Blends, rows: Integers, config: MixtureConfig = DEFAULTS) -
     apart = np.nan_to_num(values[:, words] - mean[words])
     model, noise = learn_kernel(started(_only(model, used), config.blends), apart, single, config.blends)
     kernel = model.kernel(model.components, model.mixtures)
-    coefficients = _coefficients(kernel, noise, values - mean, words)
-    return replace(model, coefficients=coefficients)
+    return replace(model, coefficients=_coefficients(kernel, noise, values - mean, words))
 
 
 def _only(model: BlendModel, used: Integers) -> BlendModel:
@@ -142,32 +141,8 @@ def _coefficients(kernel: Floats, noise: Floats, values: Floats, words: npt.NDAr
         inside, own = kernel[np.ix_(pattern, pattern)], noise[pattern]
         groups = [np.flatnonzero(there & words), *np.flatnonzero(there & ~words)[:, None]]
         for columns in (group for group in groups if len(group)):
-            table = values[np.ix_(pattern, columns)]
-            directions = np.linalg.svd(table, full_matrices=False)[2].T
-            found = likeliest(inside, own, table @ directions)
-            result[np.ix_(pattern, columns)] = found @ directions.T
-    return result
-
-
-def likeliest(kernel: Floats, noise: Floats, values: Floats) -> Floats:
-    """Return coefficients (R, C) of a Gaussian process, each column with the multiple of the noise that fits it.
-
-    Parameters
-    ----------
-    kernel : ndarray (R, R)
-    noise : ndarray (R,)
-        Variance over that of the kernel, times one of `NOISES`: the one under which the column is likeliest.
-    values : ndarray (R, C)
-    """
-    result, least = np.zeros_like(values), np.full(values.shape[1], np.inf)
-    for times in NOISES:
-        inside = kernel + np.diag(times * noise)
-        found = np.linalg.solve(inside, values)
-        explained = np.maximum((values * found).sum(0), 1e-12)
-        half = np.log(np.diag(np.linalg.cholesky(inside))).sum()
-        unlikely = half + len(values) / 2 * np.log(explained)
-        better = unlikely < least
-        result[:, better], least[better] = found[:, better], unlikely[better]
+            there_known = np.ix_(pattern, columns)
+            result[there_known] = coefficients(inside, own, values[there_known])
     return result
 
 

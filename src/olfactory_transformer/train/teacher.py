@@ -1,9 +1,9 @@
 """The teachers: estimators on descriptors and fingerprints that a student network learns to answer like.
 
 Several dense networks over all tasks at once, on different fingerprints so that their errors differ; extra trees a
-task; and for numbers the mean of a Gaussian process. They are good on few molecules but slow to ask (the
-descriptors alone take milliseconds), so they answer for unlabelled structures once, and the network that ships learns
-from those soft labels beside the real ones (Hinton et al. 2015, arXiv:1503.02531).
+task; and for what panels rated the mean of a Gaussian process on the networks' last layers. They are good on few
+molecules but slow to ask (the descriptors alone take milliseconds), so they answer for unlabelled structures once, and
+the network that ships learns from those soft labels beside the real ones (Hinton et al. 2015, arXiv:1503.02531).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import numpy.typing as npt
 import torch
 
 from olfactory_transformer.train.dense import DenseConfig, trained
+from olfactory_transformer.train.gaussian_process import SETTINGS as PROCESS_SETTINGS
+from olfactory_transformer.train.gaussian_process import fit_process
 from olfactory_transformer.train.tasks import Task, TrainingSet, known_mean
 
 Floats = npt.NDArray[np.float32]
@@ -31,24 +33,21 @@ NETWORKS = (
 )
 _WIDTHS = (1024, 512)
 _ODDS_FLOOR = 0.003  # trees say 0 and 1
-# Of the Gaussian process: noise of a rating over the variance explained, powers of ten over which a dilution
-# becomes another, and how alike ratings of any two molecules are at the same.
-_NOISE, _DILUTION_STEP, _ANY_MOLECULE = 0.3, 1.5, 0.5
 # The shares of trees and process in the answer (networks: the rest), chosen on folds 0 and 1.
 SHARES = {
     "words": {"trees": 0.3},
     "isomeric": {"trees": 0.3},
-    "ratings": {"trees": 0.2, "process": 0.2},
-    "profile": {"trees": 0.2, "process": 0.4},
-    "atlas": {"trees": 0.2},
-    "threshold": {"trees": 0.15, "process": 0.15},
+    "ratings": {"trees": 0.2, "process": 0.4},
+    "profile": {"trees": 0.1, "process": 0.75},
+    "atlas": {"process": 0.75},
+    "threshold": {"trees": 0.3},
     "odorless": {"trees": 0.5},
 }
 
 
 DEFAULTS = DenseConfig(epochs=30)
 # All by which the answers of one teacher could differ from those of another, beside what it sees.
-SETTINGS = (NETWORKS, SHARES, _WIDTHS, _ODDS_FLOOR, _NOISE, _DILUTION_STEP, _ANY_MOLECULE)
+SETTINGS = (NETWORKS, SHARES, _WIDTHS, _ODDS_FLOOR, *PROCESS_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +117,7 @@ def teach(
         Where each network is kept once it is trained (a minute or two), for a run that was killed.
     """
     by_networks = {task.name: np.zeros((len(task.molecule), len(task.columns)), np.float32) for task in asked}
+    layers = []
     for number, kinds in enumerate(NETWORKS):
         network = trained(
             inputs.of(kinds),
@@ -130,6 +130,7 @@ def teach(
         )
         for task in asked:
             by_networks[task.name] += network.answer(task) / len(NETWORKS)
+        layers.append(network.last_layer())
     learned = {task.name: task for task in data.tasks}
     described = inputs.of(["morgan"])
     by_trees = {
@@ -137,8 +138,9 @@ def teach(
         for task in asked
         if "trees" in SHARES.get(task.name, {})
     }
+    joint = np.hstack(layers)
     by_process = {
-        task.name: process(learned[task.name], task, inputs.descriptors, molecules)
+        task.name: _process(learned[task.name], task, joint, molecules)
         for task in asked
         if "process" in SHARES.get(task.name, {})
     }
@@ -196,30 +198,13 @@ def _trees(task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.
     return found
 
 
-def process(task: Task, asked: Task, descriptors: Floats, molecules: npt.NDArray[np.int64]) -> Floats:
-    """Return the mean of a Gaussian process, (R, C), in the targets' units.
-
-    Two ratings are alike as exp(-d^2 / median d^2), d the distance of their molecules' descriptors; of two dilutions,
-    also as far as they are near, in part whatever the molecules are (Rasmussen & Williams 2006, 2.2).
-    """
+def _process(task: Task, asked: Task, features: Floats, molecules: npt.NDArray[np.int64]) -> Floats:
+    """Return the answers of a Gaussian process, (R, C), in the targets' units; 0 where no row is learned from."""
     rows = np.flatnonzero(np.isin(task.molecule, molecules))
     if not len(rows):
         return np.zeros((len(asked.molecule), len(task.columns)), np.float32)
-    seen, new = (descriptors[of].astype(np.float64) for of in (task.molecule[rows], asked.molecule))
-    squared = _squared(seen, seen)
-    median = np.median(squared[squared > 0]) if squared.any() else 1.0
-    inner, cross = np.exp(-squared / median), np.exp(-_squared(new, seen) / median)
-    if task.log_dilution is not None and asked.log_dilution is not None:
-        at, asked_at = task.log_dilution[rows], asked.log_dilution
-        inner = (inner + _ANY_MOLECULE) * np.exp(-0.5 * ((at[:, None] - at[None]) / _DILUTION_STEP) ** 2)
-        cross = (cross + _ANY_MOLECULE) * np.exp(
-            -0.5 * ((asked_at[:, None] - at[None]) / _DILUTION_STEP) ** 2
-        )
-    values = task.values[rows].astype(np.float64)
-    mean = known_mean(values)  # what an unknown rating counts as
-    noisy = inner + _NOISE * np.diag(inner).mean() * np.eye(len(rows))
-    return np.asarray(mean + cross @ np.linalg.solve(noisy, np.nan_to_num(values - mean)), np.float32)
-
-
-def _squared(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray(((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T).clip(0))
+    dilution = np.zeros(len(asked.molecule), np.float32) if asked.log_dilution is None else asked.log_dilution
+    found = fit_process(task, rows, features)(
+        torch.from_numpy(features[asked.molecule]), torch.from_numpy(dilution)
+    )
+    return np.asarray(found.numpy())

@@ -27,7 +27,6 @@ from olfactory_transformer.train.mixtures import (
     answer_pairs,
     fit_blends,
     fit_pairs,
-    likeliest,
     score_blends,
     score_pairs,
     train_mixtures,
@@ -179,17 +178,6 @@ def test_ratings_learned_from_come_back_in_their_units(folder):
     found = fit_blends(blends, rows, CONFIG).predict(blends.components, blends.mixtures)
     known = np.isfinite(blends.values)
     assert np.abs(found - blends.values)[known].mean() < 0.1 * blends.values[known].std()
-
-
-def test_what_is_noise_is_followed_less():
-    rng = np.random.default_rng(0)
-    at = np.sort(rng.uniform(0, 10, 80))
-    kernel = np.exp(-np.square(at[:, None] - at[None]))
-    smooth, random = np.sin(at), rng.normal(size=80)
-    found = kernel @ likeliest(kernel, np.full(80, 0.05), np.stack([smooth, random], 1))
-    assert np.abs(found[:, 0] - smooth).mean() < 0.02
-    usual = kernel @ np.linalg.solve(kernel + 0.05 * np.eye(80), random)
-    assert np.square(found[:, 1]).mean() < 0.5 * np.square(usual).mean()
 
 
 def test_intensity_does_not_shape_the_kernel(folder):

@@ -15,8 +15,7 @@ from olfactory_transformer.train.fit import FitConfig
 from olfactory_transformer.train.pool import odorant_like
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.structures import structure_smiles
-from olfactory_transformer.train.tasks import MODEL_TASKS, Task
-from olfactory_transformer.train.teacher import process
+from olfactory_transformer.train.tasks import MODEL_TASKS
 
 POOL = ["CCCCCCCCC(=O)OC", "CCCCCCCCCC=O", "CCCCCCCCCC(=O)O", "CCCCCCCCCc1ccc(O)cc1", "CCCCCCCCC=CCO"]
 QUICK = DenseConfig(epochs=20, batch_size=8, learning_rate=3e-3)
@@ -170,27 +169,3 @@ def test_no_structure_of_the_pool_is_a_labelled_molecule(labelled):
     assert sorted(found) == ["CCCCCCCCCO", "CCCO"]
     assert not {connectivity(read_molecule(s)) for s in found} & known
     assert len(odorant_like(listed, labelled, size=1)) == 1
-
-
-def test_the_process_follows_its_neighbours_and_far_away_the_mean():
-    rng = np.random.default_rng(0)
-    descriptors = rng.normal(size=(40, 5)).astype(np.float32)
-    descriptors[38], descriptors[39] = descriptors[0], 100  # the first again, and one like none
-    values = np.repeat(descriptors[:38, :1] > 0, 2, 1).astype(np.float32) * [1, 10] + [0, 5]
-    values[3, 1] = np.nan
-    task = Task("threshold", "regression", ("a", "b"), np.arange(38), values.astype(np.float32))
-    asked = replace(task, molecule=np.array([38, 39]))
-    found = process(task, asked, descriptors, np.arange(38))
-    assert np.isfinite(found).all()
-    assert np.abs(found[0] - values[0]).max() < np.abs(np.nanmean(values, 0) - values[0]).max()
-    np.testing.assert_allclose(found[1], np.nanmean(values, 0), atol=1e-3)
-
-
-def test_the_process_tells_dilutions_apart():
-    descriptors = np.eye(6, dtype=np.float32)
-    dilution = np.repeat(np.array([-1.0, -5.0], np.float32), 3)
-    strength = np.array([[9], [9], [8], [2], [1], [2]], np.float32)
-    task = Task("ratings", "dilution", ("intensity",), np.arange(6) % 3, strength, dilution)
-    asked = replace(task, molecule=np.array([5, 5]), log_dilution=np.array([-1.0, -5.0], np.float32))
-    strong, weak = process(task, asked, descriptors, np.arange(6))[:, 0]
-    assert strong > strength.mean() > weak  # of a molecule that it has not seen
