@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olfactory_transformer.core.errors import RecordingError
-from olfactory_transformer.sensors.channels import ROOM
+from olfactory_transformer.sensors.channels import ROOM, places_of
 from olfactory_transformer.sensors.recording import Recording
 
 START_SECONDS = 10.0  # whose median a curve is relative to
@@ -57,7 +57,7 @@ class Grid:
 
 
 def gas_channels(recordings: Sequence[Recording]) -> tuple[str, ...]:
-    """Return the channels, but those of the room, that all recordings have, in the first one's order.
+    """Return the channels, but those of the room, that all recordings have, in the first one's order and letters.
 
     Raises
     ------
@@ -65,7 +65,8 @@ def gas_channels(recordings: Sequence[Recording]) -> tuple[str, ...]:
         There is none.
     """
     first = [each.name for each in recordings[0].channels if each.kind not in ROOM]
-    common = tuple(name for name in first if all(name in one.names for one in recordings))
+    places = [places_of(one.names) for one in recordings]
+    common = tuple(name for name in first if all(name.strip().lower() in each for each in places))
     if not common:
         raise RecordingError("recordings without a gas channel in common", "at least one")
     return common
@@ -75,7 +76,8 @@ def noise(recordings: Sequence[Recording], names: Sequence[str]) -> Floats:
     """Return the unit (channels,) of each channel: its median change from frame to frame, and never 0."""
     units = []
     for name in names:
-        values = [one.values[:, one.names.index(name)].astype(np.float64) for one in recordings]
+        key = name.strip().lower()
+        values = [one.values[:, places_of(one.names)[key]].astype(np.float64) for one in recordings]
         steps = np.concatenate([np.abs(np.diff(each)) for each in values])
         everything = np.concatenate(values)
         level = float(np.nanmedian(np.abs(everything))) if np.isfinite(everything).any() else 0.0
@@ -113,7 +115,7 @@ def curves(
     ----------
     recording : Recording
     names : sequence of str
-        Of the channels wanted; one that the recording does not have is all NaN.
+        Of the channels wanted, in letters of any size; one that the recording does not have is all NaN.
     units : array (channels,)
     grid : Grid
     against : "level" or "start"
@@ -128,9 +130,10 @@ def curves(
     [0.0, 0.0, 0.693]
     """
     values = np.full((len(recording.times), len(names)), np.nan)
+    places = places_of(recording.names)
     for column, name in enumerate(names):
-        if name in recording.names:
-            values[:, column] = recording.values[:, recording.names.index(name)]
+        if (place := places.get(name.strip().lower())) is not None:
+            values[:, column] = recording.values[:, place]
     times = recording.times - recording.times[0] if len(recording.times) else recording.times
     scaled = np.arcsinh(sampled(times, values, grid) / units)
     if against == "level":

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,18 @@ def test_it_is_seen_while_it_happens_and_not_before(profile):
         for n in range(1, 200, 10)
     ]
     assert deviates == sorted(deviates) and deviates.index(True) in range(9, 13)
+
+
+def renamed(recording, names):
+    return replace(recording, channels=tuple(map(channel, names)))
+
+
+def test_channels_are_found_in_letters_of_any_size(profile):
+    same = judge(profile, batch(9))
+    lower = judge(profile, renamed(batch(9), ("co", "no2", "temperature")))
+    assert not lower.deviates and lower.score == same.score
+    mixed = [batch(1), *(renamed(batch(seed), ("Co", "no2", "TEMPERATURE")) for seed in range(2, 6))]
+    assert learn(mixed).channels == ("CO", "NO2")
 
 
 def test_one_odd_frame_is_no_bad_batch(profile):
