@@ -1,9 +1,9 @@
-"""Numbers by the mean of a Gaussian process on the odour map (Rasmussen & Williams 2006, 2.2).
+"""Numbers by the mean of a Gaussian process (Rasmussen & Williams 2006, 2.2) on what a network makes of molecules.
 
 A few hundred molecules are rated by a panel. A dense layer overfits so few, and follows dilution badly; the process
-says of a molecule what was said of those near it on the map, at dilutions near its own.
+says of a molecule what was said of those near it, at dilutions near its own.
 
-Shapes: B molecules, E coordinates of the odour map, R rated rows, C columns.
+Shapes: B molecules, E inputs, R rated rows, C columns.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def likeness(apart: Tensor, step: Tensor, kernel: Tensor) -> Tensor:
     Parameters
     ----------
     apart : Tensor, (B, R)
-        Distances of their molecules on the map.
+        Distances of their molecules.
     step : Tensor, (B, R)
         From one log10 dilution to the other, 0 or more.
     kernel : Tensor, (4,)
         a, w, s and t in w exp(-a apart - s step) + (1 - w) exp(-t step): the second part is what any two molecules
-        have in common at dilutions alike.
+        have in common at dilutions alike. With s = t = 0 and w = 1 dilutions do not count.
 
     Examples
     --------
@@ -77,13 +77,13 @@ class GaussianProcess(nn.Module):
         for name, size in sizes.items():
             self.register_buffer(name, torch.zeros(size))
 
-    def place(self, embedding: Tensor) -> Tensor:
+    def place(self, inputs: Tensor) -> Tensor:
         """Return where molecules lie in the metric of the process, (B, E)."""
-        return (embedding - self.centre) * self.metric
+        return (inputs - self.centre) * self.metric
 
-    def forward(self, embedding: Tensor, log_dilution: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, log_dilution: Tensor) -> Tensor:
         """Return numbers in the targets' units, (B, C)."""
-        apart = distances(self.place(embedding), self.points)
+        apart = distances(self.place(inputs), self.points)
         step = (log_dilution.clamp(*LOG_DILUTION_RANGE)[:, None] - self.log_dilution).abs()
         values = self.mean + likeness(apart, step, self.kernel) @ self.coefficients
         return values.clamp(min=0.0) ** (1 / POWER)

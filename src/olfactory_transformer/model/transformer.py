@@ -6,7 +6,7 @@ arXiv:2106.05234), so no positions are needed and the order of the atoms does no
 
 What the transformer makes of the molecule, the embedding, is read together with counts of its substructures (Morgan,
 radius 2), which say exactly which known molecules it resembles; then comes one layer a task. What panels rated is
-also told by a Gaussian process on the embedding alone (`gaussian_process`).
+also told by a Gaussian process on what that layer sees (`gaussian_process`).
 
 All of this is blind to mirror images. What tells them apart is added to the words' log odds: a linear function of
 signed features that change sign in the mirror (see `handedness`), and so do the answers: where no stereo is given, a
@@ -75,7 +75,7 @@ HEADS = Outputs._fields[1:]
 READERS = {"words": ("words", "isomeric"), "numbers": HEADS[2:]}
 HANDED = READERS["words"]  # heads that tell mirror images apart
 PROCESSES = ("ratings", "profile", "atlas")  # heads that a Gaussian process answers with
-_PROCESS = 0.75  # its share
+_PROCESS = 0.5  # its share
 _KINDS: dict[str, type[BinaryHead | RegressionHead]] = {
     "words": BinaryHead,
     "isomeric": BinaryHead,
@@ -253,7 +253,7 @@ class OlfactoryTransformer(nn.Module):
         )
         self.processes = nn.ModuleDict(
             {
-                name: GaussianProcess(rows, config.embedding, columns[name])
+                name: GaussianProcess(rows, reader_width(config, "numbers"), columns[name])
                 for name, rows in zip(PROCESSES, config.process_rows, strict=False)
             }
         )
@@ -274,19 +274,23 @@ class OlfactoryTransformer(nn.Module):
         """
         embedding, _ = self.encoder(atoms, relations)
         counts = torch.log(fingerprint.float() + 1.0)
-        inputs = torch.cat([embedding, counts], -1)
+        read = {reader: self.read(reader, embedding, counts) for reader in READERS}
         found = {"embedding": embedding}
         for reader, names in READERS.items():
-            joint = F.gelu(self.dense[reader](inputs))  # (B, readers of it * dense)
             for name in names:
                 head = self.heads[name]
+                joint = read[reader]
                 found[name] = head(joint, log_dilution) if isinstance(head, DilutionHead) else head(joint)
         turned = unit_hands(hands.float())
         for name in HANDED:
             found[name] = found[name] + self.hands[name](turned)
         for name, process in self.processes.items():
-            found[name] = torch.lerp(found[name], process(embedding, log_dilution), _PROCESS)
+            found[name] = torch.lerp(found[name], process(read["numbers"], log_dilution), _PROCESS)
         return Outputs(**found)
+
+    def read(self, reader: str, embedding: Tensor, counts: Tensor) -> Tensor:
+        """Return what the heads of a reader see, (B, readers of it * dense), of embedding and log(1 + count)."""
+        return F.gelu(self.dense[reader](torch.cat([embedding, counts], -1)))
 
     @classmethod
     def from_pretrained(cls, model: str | Path) -> OlfactoryTransformer:

@@ -1,6 +1,6 @@
 """Learns what `model.gaussian_process` serves: the kernel by the marginal likelihood, then coefficients.
 
-Shapes: R rated rows, E coordinates of the odour map, C columns.
+Shapes: M molecules, R rated rows, E inputs, C columns.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from olfactory_transformer.model.gaussian_process import POWER, GaussianProcess, distances, likeness
 from olfactory_transformer.model.transformer import PROCESSES, OlfactoryTransformer
+from olfactory_transformer.train.readout import counts
 from olfactory_transformer.train.tasks import Task, TrainingSet, known_mean
 
 Floats = npt.NDArray[np.float64]
@@ -44,6 +45,11 @@ def fit_processes(
     molecules : ndarray of int64
         Those to learn from.
     """
+    with torch.inference_mode():
+        told = [
+            torch.from_numpy(table).to(model.encoder.readout.device) for table in (embedding, counts(data))
+        ]
+        inputs = model.read("numbers", *told).cpu().numpy()
     found: dict[str, GaussianProcess] = {}
     for name in PROCESSES:
         task = data.task(name)
@@ -51,16 +57,14 @@ def fit_processes(
         rows = np.flatnonzero(np.isin(task.molecule, molecules) & (data.fold[task.molecule] >= 0))
         if not len(rows):
             return  # without one of them the dense layers answer alone
-        found[name] = fit_process(task, rows, embedding)
+        found[name] = fit_process(task, rows, inputs)
     model.config = replace(model.config, process_rows=tuple(len(p.points) for p in found.values()))
-    model.processes = torch.nn.ModuleDict(found)
+    model.processes = torch.nn.ModuleDict(found).to(model.encoder.readout.device)
 
 
-def fit_process(
-    task: Task, rows: npt.NDArray[np.int64], embedding: npt.NDArray[np.float32]
-) -> GaussianProcess:
+def fit_process(task: Task, rows: npt.NDArray[np.int64], inputs: npt.NDArray[np.float32]) -> GaussianProcess:
     """Return the process of some rows of a task; a value not known counts as the column's mean."""
-    rated = embedding[np.unique(task.molecule[rows])]
+    rated = inputs[np.unique(task.molecule[rows])]
     spread = rated.std(0)
     # A coordinate in which those rated are all alike says nothing of how far another molecule is.
     spread = np.maximum(spread, _LEAST_SPREAD * spread.mean() + 1e-6)
@@ -68,11 +72,11 @@ def fit_process(
     mean = known_mean(values)
     apart = np.nan_to_num(values - mean)
     scale = apart.std(0) + 1e-6
-    process = GaussianProcess(len(rows), embedding.shape[1], len(task.columns))
+    process = GaussianProcess(len(rows), inputs.shape[1], len(task.columns))
     process.centre, process.metric = torch.from_numpy(rated.mean(0)), torch.from_numpy(1 / spread)
     standard = process.place(torch.from_numpy(rated))
     process.metric = process.metric / _median(distances(standard, standard))
-    process.points = process.place(torch.from_numpy(embedding[task.molecule[rows]]))
+    process.points = process.place(torch.from_numpy(inputs[task.molecule[rows]]))
     if task.log_dilution is not None:
         process.log_dilution = torch.from_numpy(task.log_dilution[rows]).clone()
     between = distances(process.points, process.points)
@@ -100,8 +104,9 @@ def _likeliest_kernel(between: Tensor, step: Tensor, values: Floats) -> tuple[Te
     dilutions = bool(step.any())
 
     def kernel() -> Tensor:
-        share = free[1].sigmoid() if dilutions else torch.ones(())
-        return torch.stack([free[0].exp(), share, free[2].exp(), free[3].exp()])
+        a, w, s, t = free[0].exp(), free[1].sigmoid(), free[2].exp(), free[3].exp()
+        none = torch.zeros(())
+        return torch.stack([a, w, s, t] if dilutions else [a, none + 1, none, none])
 
     for _ in range(_STEPS):
         noise = (log_noise.exp() + _LEAST_NOISE) * torch.eye(len(truth))

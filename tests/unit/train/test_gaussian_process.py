@@ -12,6 +12,7 @@ from olfactory_transformer.model.tokenizer import collate
 from olfactory_transformer.model.transformer import PROCESSES, OlfactoryTransformer
 from olfactory_transformer.train.finetune import embeddings, model_config, predict
 from olfactory_transformer.train.gaussian_process import fit_process, fit_processes, likeliest
+from olfactory_transformer.train.readout import counts
 from olfactory_transformer.train.tasks import Task
 
 SMALL = {
@@ -58,6 +59,12 @@ def test_it_tells_dilutions_apart_for_a_molecule_that_nobody_rated():
     assert strong > strength.mean() > weak
 
 
+def test_without_dilutions_none_is_asked_for():
+    points = np.random.default_rng(3).normal(size=(20, 3)).astype(np.float32)
+    process = fit_process(rated(points[:, :2] + 5), np.arange(20), points)
+    np.testing.assert_array_equal(ask(process, points, -7.0), ask(process, points, 0.0))
+
+
 def test_numbers_are_not_below_zero():
     points = np.linspace(0, 1, 20, dtype=np.float32)[:, None]
     values = np.where(points > 0.5, 9.0, 0.0)
@@ -72,7 +79,7 @@ def test_a_coordinate_in_which_all_rated_are_alike_does_not_decide():
     points = np.c_[rng.normal(size=(30, 3)), np.full(30, 7.0)].astype(np.float32)
     process = fit_process(rated(points[:, :1] + 5), np.arange(30), points)
     moved = points.copy()
-    moved[:, 3] += 0.05
+    moved[:, 3] += 0.01  # thousands of times what those rated differ by
     np.testing.assert_allclose(ask(process, moved), ask(process, points), rtol=0.05)
 
 
@@ -113,11 +120,13 @@ def fitted(labelled, molecules):
 def test_the_model_answers_with_them_from_its_folder_and_from_onnx(labelled, tmp_path):
     molecules = np.arange(len(labelled.smiles))
     model, embedding, dense = fitted(labelled, molecules)
+    with torch.inference_mode():
+        inputs = model.read("numbers", *map(torch.from_numpy, (embedding, counts(labelled)))).numpy()
     assert model.config.process_rows == tuple(len(labelled.task(name).molecule) for name in PROCESSES)
     found = predict(model, labelled, molecules)
     for name in PROCESSES:
-        process = ask(model.processes[name], embedding)
-        np.testing.assert_allclose(found[name], 0.25 * dense[name] + 0.75 * process, rtol=1e-3, atol=1e-3)
+        process = ask(model.processes[name], inputs)
+        np.testing.assert_allclose(found[name], (dense[name] + process) / 2, rtol=1e-3, atol=1e-3)
     model.save_pretrained(tmp_path)
     loaded = OlfactoryTransformer.from_pretrained(tmp_path)
     assert loaded.config == model.config
