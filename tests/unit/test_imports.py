@@ -37,7 +37,16 @@ MAY_IMPORT = {
 MORE = {"utils/optimization.py": {"model"}, "utils/caching.py": {"molecules"}}
 WITH_TORCH = {
     f"model/{name}.py"
-    for name in ("transformer", "heads", "mixture", "checkpoint", "onnx_export", "nose", "nose_checkpoint")
+    for name in (
+        "transformer",
+        "heads",
+        "gaussian_process",
+        "mixture",
+        "checkpoint",
+        "onnx_export",
+        "nose",
+        "nose_checkpoint",
+    )
 }
 TRAINING = {"torch", "sklearn", "scipy", "tensorboard", "chemicals", "onnx", "onnxscript"}
 WEB = {"fastapi", "starlette", "uvicorn", "httpx", "httpx2"}

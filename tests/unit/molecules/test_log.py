@@ -108,7 +108,7 @@ def test_a_users_own_logger_is_put_back(cpp_log, capfd):
         assert keeper.lines == []
         Chem.MolFromSmiles("C1CCC")  # still goes to the user's handler
         assert any("unclosed ring" in line for line in keeper.lines)
-        assert capfd.readouterr().err == ""
+        assert "unclosed ring" not in capfd.readouterr().err  # on which other tests' threads may write, too
     finally:
         logger.handlers, logger.level, logger.propagate = kept
 
