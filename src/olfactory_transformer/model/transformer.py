@@ -274,18 +274,18 @@ class OlfactoryTransformer(nn.Module):
         """
         embedding, _ = self.encoder(atoms, relations)
         counts = torch.log(fingerprint.float() + 1.0)
-        read = {reader: self.read(reader, embedding, counts) for reader in READERS}
         found = {"embedding": embedding}
         for reader, names in READERS.items():
+            joint = self.read(reader, embedding, counts)
             for name in names:
                 head = self.heads[name]
-                joint = read[reader]
                 found[name] = head(joint, log_dilution) if isinstance(head, DilutionHead) else head(joint)
+                if name in self.processes:
+                    process = self.processes[name](joint, log_dilution)
+                    found[name] = torch.lerp(found[name], process, _PROCESS)
         turned = unit_hands(hands.float())
         for name in HANDED:
             found[name] = found[name] + self.hands[name](turned)
-        for name, process in self.processes.items():
-            found[name] = torch.lerp(found[name], process(read["numbers"], log_dilution), _PROCESS)
         return Outputs(**found)
 
     def read(self, reader: str, embedding: Tensor, counts: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from olfactory_transformer.inference.blends import KERNEL, BlendModel
 from olfactory_transformer.inference.mixture_parts import Floats, squared_distances
+from olfactory_transformer.train.gaussian_process import LEAST_NOISE, unlikelihood
 
-_LEAST_NOISE = 1e-3  # over the variance of the kernel, for single precision
 _PRIOR = 10.0  # how much the likeness of molecules is held to its beginning
 
 
@@ -185,18 +185,13 @@ def learn_kernel(
 
     def noises() -> Tensor:
         of_blend, times = noise.exp()
-        return torch.where(alone, of_blend * times, of_blend) + _LEAST_NOISE
+        return torch.where(alone, of_blend * times, of_blend) + LEAST_NOISE
 
     for _ in range(config.steps):
-        root = torch.linalg.cholesky(kernel() + torch.diag(noises()))
-        explained = (truth * torch.cholesky_solve(truth, root)).sum()
-        # The scale of the ratings' variance is the likeliest one, so that it is no parameter.
-        loss = (
-            truth.shape[1] * root.diagonal().log().sum() + truth.numel() / 2 * explained.clamp(min=1e-9).log()
-        )
+        loss = unlikelihood(kernel(), noises(), truth)
         loss = loss + config.potency_prior * kernel.potency.square().sum() + _PRIOR * kernel.far()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return kernel.put(model), noises().detach().double().numpy()

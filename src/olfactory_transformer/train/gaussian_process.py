@@ -24,7 +24,7 @@ _STEPS, _LEARNING_RATE = 80, 0.08
 _PRIOR = 0.2  # how much the kernel is held to its beginning
 _LEAST_SPREAD = 0.1  # of the mean coordinate's
 _SAME = 1e-2  # distance of two rows of one molecule, in single precision
-_LEAST_NOISE = 1e-3  # over the variance of the kernel, for single precision
+LEAST_NOISE = 1e-3  # over the variance of the kernel, for single precision
 SETTINGS = (POWER, NOISES, _STEPS, _LEARNING_RATE, _PRIOR, _LEAST_SPREAD)
 
 
@@ -109,19 +109,35 @@ def _likeliest_kernel(between: Tensor, step: Tensor, values: Floats) -> tuple[Te
         return torch.stack([a, w, s, t] if dilutions else [a, none + 1, none, none])
 
     for _ in range(_STEPS):
-        noise = (log_noise.exp() + _LEAST_NOISE) * torch.eye(len(truth))
-        root = torch.linalg.cholesky(likeness(between, step, kernel()) + noise)
-        explained = (truth * torch.cholesky_solve(truth, root)).sum()
-        # The scale of the values' variance is the likeliest one, so that it is no parameter.
-        loss = (
-            truth.shape[1] * root.diagonal().log().sum() + truth.numel() / 2 * explained.clamp(min=1e-9).log()
-        )
+        noise = (log_noise.exp() + LEAST_NOISE).expand(len(truth))
+        loss = unlikelihood(likeness(between, step, kernel()), noise, truth)
         loss = loss + _PRIOR * math.sqrt(truth.shape[1]) * (free - first).square().sum()
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
-    return kernel().detach(), float(log_noise.detach().exp()) + _LEAST_NOISE
+    return kernel().detach(), float(log_noise.detach().exp()) + LEAST_NOISE
+
+
+def unlikelihood(kernel: Tensor, noise: Tensor, values: Tensor) -> Tensor:
+    """Return the negative log marginal likelihood of values (R, C), but for a constant.
+
+    The scale of the values' variance is the likeliest one, so that it is no parameter.
+
+    Parameters
+    ----------
+    kernel : Tensor, (R, R)
+    noise : Tensor, (R,)
+        Variance over that of the kernel.
+    values : Tensor, (R, C)
+    """
+    root = torch.linalg.cholesky(kernel + torch.diag(noise))
+    explained = (values * torch.cholesky_solve(values, root)).sum()
+    columns = values.shape[1]
+    found: Tensor = (
+        columns * root.diagonal().log().sum() + values.numel() / 2 * explained.clamp(min=1e-9).log()
+    )
+    return found
 
 
 def coefficients(kernel: Floats, noise: Floats, values: Floats) -> Floats:
