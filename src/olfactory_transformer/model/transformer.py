@@ -180,11 +180,12 @@ class Encoder(nn.Module):
         table = torch.cat(
             [torch.full_like(self.relation_bias.weight[:1], _NEVER), self.relation_bias.weight[1:]]
         )
-        bias = F.embedding(self._with_readout(relations, present).int(), table)  # (B, T, T, L*H)
+        pairs = F.embedding(self._with_readout(relations, present).int(), table)  # (B, T, T, L*H)
         B, T = x.shape[:2]
-        biases = bias.view(B, T, T, L, H).permute(3, 0, 4, 1, 2)  # (L, B, H, T, T)
-        for index, layer in enumerate(self.layers):
-            x = layer(x, biases[index])
+        biases = pairs.view(B, T, T, L, H).permute(3, 0, 4, 1, 2)  # (L, B, H, T, T)
+        # Not by index: the gradient of each would be a tensor of all layers, nearly all zeros.
+        for layer, bias in zip(self.layers, biases.unbind(0), strict=True):
+            x = layer(x, bias)
         x = self.norm(x)
         states = x[:, 1:]  # (B, N, D)
         # The sum makes additive properties (mass, volatility) easy, which attention, being a mean, makes hard.
