@@ -29,7 +29,7 @@ def teach(
     ],
     data: DataOption = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=1, help="Structures to label. [default: 12000]")
+        int | None, typer.Option("--size", min=1, help="Structures to label. [default: 24000]")
     ] = None,
     trunk: TrunkOption = None,
     parts: Annotated[

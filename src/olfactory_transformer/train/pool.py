@@ -12,7 +12,7 @@ from olfactory_transformer.molecules import Molecule, read_molecule
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.tasks import TrainingSet
 
-SIZE = 12_000
+SIZE = 24_000
 _ATOMS = range(3, 23)  # heavy; larger molecules are seldom volatile
 _MOST = {"N": 2, "O": 5, "S": 3, "halogen": 2}
 _HALOGENS = {"F", "Cl", "Br"}
