@@ -86,8 +86,8 @@ uses the weights commercially has to clear that with the sources first.
   not rely on it. On the odour map both lie in one place.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
 - Involatile molecules are sometimes given a smell, and `applicability` does not always say so: `olfactory-base-v1`
-  1.3.0 calls octacosane "waxy" and stearic acid "waxy" and "fatty", both inside. Ammonia it calls odourless, and of
-  benzene and hydrogen sulfide it has no word to say.
+  1.4.0 calls octacosane "waxy" and stearic acid "fatty" and "waxy", both inside. Ammonia it calls "odorless" and
+  "fishy", and of hydrogen sulfide it has no word to say.
 - The files of the atlas (121 rows), thresholds (290) and profiles (200) are small: their folds differ much.
 - Rare words (about 30 molecules of training) are ranked less well than the mean suggests; see the table by word.
 - Salts, metals, polymers and SMILES of several molecules: one fragment is predicted, as if it were alone.
@@ -133,9 +133,10 @@ def _lessons(origin: Origin) -> str:
         else "The network began without pre-training."
     )
     if origin.taught:
-        text += f""" The network learned from the labels and from what teachers (dense networks, extra trees and a
-            Gaussian process on RDKit's descriptors and fingerprints, and on the embedding of a pre-trained trunk where
-            they had one) say of {origin.taught:,} unlabelled structures listed by the `chemicals` package (MIT)."""
+        text += f""" The network learned from the labels and from what teachers (dense networks on RDKit's descriptors
+            and fingerprints, and on the embedding of a pre-trained trunk where they had one, extra trees, and Gaussian
+            processes on the networks' last layers) say of {origin.taught:,} unlabelled structures listed by the
+            `chemicals` package (MIT)."""
     else:
         text += " The network learned from the labels alone."
     text += """ `reference.safetensors` has the embeddings of the labelled molecules that it learned from, no labels,
