@@ -23,10 +23,13 @@ BOARD = {"NO2": "mq3", "CO": "mq135", "VOC": "tgs2602", "Temperature": "Temperat
 @pytest.fixture(scope="session")
 def nose(tmp_path_factory):
     """A model folder of an untrained network that knows SmellNet's channels and three smells."""
+    import torch
+
     from olfactory_transformer.core.nose import NoseConfig
     from olfactory_transformer.model.nose import NoseNetwork
     from olfactory_transformer.model.nose_checkpoint import save_nose
 
+    torch.manual_seed(0)  # by other weights two smells can be so near that a few rows decide between them
     folder = tmp_path_factory.mktemp("nose") / "small"
     config = NoseConfig(
         ("NO2", "CO", "VOC"), ("cloves", "garlic", "mint"), width=8, layers=1, heads=2, embedding=8
@@ -261,7 +264,9 @@ def test_a_header_that_comes_late_names_the_board(place):
     rest, found = (
         json.loads(run("identify", "-i", file, "--json").stdout)[0] for file in ("rest.csv", "late.csv")
     )
-    assert found["name"] == rest["name"] and found["channels"] == rest["channels"]
+    assert found["channels"] == rest["channels"]
+    of_found, of_rest = ({r["name"]: r["probability"] for r in each["ranked"]} for each in (found, rest))
+    assert of_found == pytest.approx(of_rest, abs=0.02)  # windows begin five rows apart
     assert not [each for each in found["warnings"] if ":c" in each]
 
 
