@@ -66,6 +66,7 @@ $(DEV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps minimol==1.3.5
 	@touch $@
 
 clean:

@@ -171,8 +171,8 @@ class Trials:
         folder, part = self.folder, f"fold-{fold}"
         pool = odorant_like(structure_smiles(self.structures), data, self.size)
         taught = folder / "teachers"
-        inputs = read_inputs(data, pool, self.trunk, taught / "features.npz")
-        soft = kept_soft_labels(taught / f"{part}.npz", data, pool, inputs, fold, self.teachers, self.trunk)
+        inputs = read_inputs(data, pool, taught)
+        soft = kept_soft_labels(taught / f"{part}.npz", data, pool, inputs, fold, self.teachers)
         student, _ = finetune(
             soft.added_to(data),
             folder / "folds" / part,

@@ -17,7 +17,7 @@ export MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=1073741824 MALLO
 "$olfactory" data --verify "$data"
 "$olfactory" pretrain --data "$data" --out "$runs/pretrain"
 trunk="$runs/pretrain/trunk.safetensors"
-"$olfactory" teach --data "$data" --structures "$runs/pretrain/structures.npz" --trunk "$trunk" --out "$runs/teachers"
+"$olfactory" teach --data "$data" --structures "$runs/pretrain/structures.npz" --out "$runs/teachers"
 "$olfactory" cross-validate --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/folds" \
   --jobs "$jobs" --report docs/results/cross-validation.md
 "$olfactory" train --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/final" \

@@ -11,7 +11,6 @@ from olfactory_transformer.cli.train import (
     DataOption,
     EpochsOption,
     SeedOption,
-    TrunkOption,
     read_labelled,
     ready,
 )
@@ -31,7 +30,6 @@ def teach(
     size: Annotated[
         int | None, typer.Option("--size", min=1, help="Structures to label. [default: 24000]")
     ] = None,
-    trunk: TrunkOption = None,
     parts: Annotated[
         list[str] | None,
         typer.Option("--part", help="fold-0 (without that fold) ... fold-4, or all. [default: each of them]"),
@@ -61,11 +59,11 @@ def teach(
 
     labelled = read_labelled(data)
     pool = odorant_like(structure_smiles(structures), labelled, size or SIZE, seed)
-    inputs = read_inputs(labelled, pool, trunk, out / "features.npz")
+    inputs = read_inputs(labelled, pool, out)
     config = replace(teacher.DEFAULTS, epochs=epochs or teacher.DEFAULTS.epochs, seed=seed)
     for part in parts or PARTS:
         fold = None if part == "all" else int(part.removeprefix("fold-"))
-        soft = kept_soft_labels(out / f"{part}.npz", labelled, pool, inputs, fold, config, trunk)
+        soft = kept_soft_labels(out / f"{part}.npz", labelled, pool, inputs, fold, config)
         if fold is None:
             continue
         for key, predicted in soft.held_out.items():

@@ -269,3 +269,12 @@ class MissingExtra(OlfactoryError, ImportError):
     def __init__(self, extra: str, what: str) -> None:
         super().__init__(f"{what} needs an optional part: pip install 'olfactory-transformer[{extra}]'")
         self.extra = extra
+
+
+class MissingMiniMol(OlfactoryError, ImportError):
+    """The package with MiniMol's weights is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "pre-training and teachers need the weights of MiniMol: pip install --no-deps minimol==1.3.5"
+        )

@@ -128,15 +128,16 @@ def _seen(hold_out: int | None) -> str:
 
 def _lessons(origin: Origin) -> str:
     text = (
-        "The trunk was pre-trained on unlabelled structures listed by the `chemicals` package (MIT)."
+        """The trunk was pre-trained on unlabelled structures listed by the `chemicals` package (MIT), to tell their
+        descriptors, fingerprints, hidden atoms and the embedding that MiniMol (`minimol` package, MIT; trained on
+        bioassays, cells and quantum chemistry, on no odour descriptor) gives them."""
         if origin.trunk
         else "The network began without pre-training."
     )
     if origin.taught:
-        text += f""" The network learned from the labels and from what teachers (dense networks on RDKit's descriptors
-            and fingerprints, and on the embedding of a pre-trained trunk where they had one, extra trees, and Gaussian
-            processes on the networks' last layers) say of {origin.taught:,} unlabelled structures listed by the
-            `chemicals` package (MIT)."""
+        text += f""" The network learned from the labels and from what teachers (dense networks and extra trees on
+            RDKit's descriptors and fingerprints and MiniMol's embedding, and Gaussian processes on the networks' last
+            layers) say of {origin.taught:,} unlabelled structures listed by the `chemicals` package (MIT)."""
     else:
         text += " The network learned from the labels alone."
     text += """ `reference.safetensors` has the embeddings of the labelled molecules that it learned from, no labels,

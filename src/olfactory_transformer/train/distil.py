@@ -16,11 +16,11 @@ from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.inference.statements import sigmoid
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import read_molecule
+from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
 from olfactory_transformer.train.dense import DenseConfig
 from olfactory_transformer.train.features import read_features
-from olfactory_transformer.train.finetune import embeddings, model_config, new_encoder
+from olfactory_transformer.train.minimol import read_embeddings
 from olfactory_transformer.train.read import FOLDS
-from olfactory_transformer.train.structures import BROKEN_ARCHIVE
 from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
 from olfactory_transformer.train.teacher import DEFAULTS, SETTINGS, Inputs, teach
 
@@ -54,16 +54,13 @@ class SoftLabels:
 
     def save(self, path: Path) -> None:
         """Write a NumPy archive, whole or not at all."""
-        temporary = path.with_suffix(".part.npz")
         arrays: dict[str, Any] = {
             f"values/{name}": table.astype(np.float16) for name, table in self.values.items()
         }
         arrays |= {f"log_dilution/{name}": column for name, column in self.log_dilution.items()}
         arrays |= {f"held_out/{name}": table for name, table in self.held_out.items()}
-        np.savez_compressed(
-            temporary, smiles=np.array(self.smiles), made_from=np.array(self.made_from), **arrays
-        )
-        temporary.replace(path)
+        arrays |= {"smiles": np.array(self.smiles), "made_from": np.array(self.made_from)}
+        save_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: Path) -> SoftLabels:
@@ -114,35 +111,29 @@ def with_structures(data: TrainingSet, smiles: Sequence[str]) -> TrainingSet:
     return replace(data, smiles=[*data.smiles, *smiles], tokens=data.tokens + tokens, fold=fold)
 
 
-def read_inputs(data: TrainingSet, pool: Sequence[str], trunk: Path | None, cache: Path) -> Inputs:
+def read_inputs(data: TrainingSet, pool: Sequence[str], folder: Path) -> Inputs:
     """Return what teachers see of the molecules of `data`, then of the pool.
 
     Parameters
     ----------
-    trunk : Path or None
-        From `pretrain`; None: no embedding.
-    cache : Path
-        Where the descriptors are kept (see `read_features`).
+    folder : Path
+        Where features.npz and minimol.npz are kept.
     """
     known = len(data.smiles)
-    features = read_features([*data.smiles, *pool], cache)
+    smiles = [*data.smiles, *pool]
+    features = read_features(smiles, folder / "features.npz")
     others = {kind: features.logs(known, kind) for kind in features.counts}
-    if trunk is None:
-        others["embedding"] = np.zeros((known + len(pool), 0), np.float32)
-        return Inputs(features.quantiles(), others)
-    network = new_encoder(model_config(data), trunk, seed=0)
-    embedding = embeddings(network, with_structures(data, pool), np.arange(known + len(pool)))
-    others["embedding"] = (embedding - embedding.mean(0)) / (embedding.std(0) + 1e-6)
+    minimol = read_embeddings(smiles, folder / "minimol.npz")
+    others["minimol"] = (minimol - minimol.mean(0)) / (minimol.std(0) + 1e-6)
     return Inputs(features.quantiles(), others)
 
 
-def digest(data: TrainingSet, pool: Sequence[str], config: DenseConfig, trunk: Path | None) -> str:
-    """Return a hash of all that soft labels are made from: labels, folds, structures, settings and trunk."""
+def digest(data: TrainingSet, pool: Sequence[str], config: DenseConfig) -> str:
+    """Return a hash of all that soft labels are made from: labels, folds, structures and settings."""
     found = hashlib.sha256(json.dumps([data.smiles, list(pool), asdict(config), SETTINGS]).encode())
     found.update(data.fold.tobytes())
     for task in data.tasks:
         found.update(task.digest())
-    found.update(b"" if trunk is None else trunk.read_bytes())
     return found.hexdigest()
 
 
@@ -207,7 +198,6 @@ def kept_soft_labels(
     inputs: Inputs,
     held_out: int | None,
     config: DenseConfig,
-    trunk: Path | None,
 ) -> SoftLabels:
     """Return the soft labels in `path`, or make and keep them there; see `soft_labels`.
 
@@ -216,15 +206,13 @@ def kept_soft_labels(
     DataError
         Those in `path` were made from something else, or it is damaged.
     """
-    made_from = digest(data, pool, config, trunk)
+    made_from = digest(data, pool, config)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         soft_labels(data, pool, inputs, path.with_suffix(""), held_out, config, made_from).save(path)
     soft = SoftLabels.load(path)
     if soft.made_from != made_from:
-        raise DataError(
-            f"{path}: from other data, structures, trunk or options; delete it, or name another folder"
-        )
+        raise DataError(f"{path}: from other data, structures or options; delete it, or name another folder")
     return soft
 
 

@@ -1,4 +1,4 @@
-"""What the teachers see of a molecule: RDKit descriptors and four kinds of fingerprint."""
+"""What RDKit tells of a molecule: descriptors and four kinds of fingerprint."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from rdkit.Avalon import pyAvalonTools
 from rdkit.Chem import Descriptors, MACCSkeys, rdFingerprintGenerator
 
 from olfactory_transformer.core.cpu import cpu_limit
+from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
 from olfactory_transformer.train.progress import track
-from olfactory_transformer.train.structures import BROKEN_ARCHIVE, normal_quantiles
+from olfactory_transformer.train.structures import normal_quantiles
 
 Counts = npt.NDArray[np.uint8]
 # Fingerprint -> numbers it is folded to.
@@ -126,9 +127,5 @@ def read_features(smiles: Sequence[str], cache: Path) -> Features:
     features = Features(
         np.array([d for d, _ in found]), {kind: np.array([c[kind] for _, c in found]) for kind in BITS}
     )
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    temporary = cache.with_suffix(".part.npz")
-    arrays: dict[str, Any] = {"descriptors": features.descriptors, **features.counts}
-    np.savez_compressed(temporary, smiles=np.array(smiles), **arrays)
-    temporary.replace(cache)
+    save_arrays(cache, {"smiles": np.array(smiles), "descriptors": features.descriptors, **features.counts})
     return features

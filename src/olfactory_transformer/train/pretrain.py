@@ -17,7 +17,7 @@ from olfactory_transformer.train.structures import boiling_held_back, read_struc
 
 TRUNK = "trunk.safetensors"
 DEFAULTS = FitConfig(
-    epochs=8, batch_size=128, learning_rate=1e-3, weight_decay=0.01, ema=0.999, masked_share=0.5
+    epochs=10, batch_size=128, learning_rate=1e-3, weight_decay=0.01, ema=0.999, masked_share=0.5
 )
 
 

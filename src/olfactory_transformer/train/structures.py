@@ -2,7 +2,8 @@
 
 The structures are the real compounds listed by the `chemicals` package (Bell et al.): molecules that are sold or
 measured, which odorants resemble more than they do drug candidates. The targets are RDKit's descriptors
-(as normal quantiles) and Morgan count fingerprints (radius 2); Tb is the boiling point where the package has one.
+(as normal quantiles), Morgan count fingerprints (radius 2) and MiniMol's embedding; Tb is the boiling point where the
+package has one.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ from __future__ import annotations
 import csv
 import math
 import warnings
-import zlib
 from collections.abc import Iterator, Set
 from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +27,12 @@ from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.core.errors import DataError, MissingExtra, MoleculeError
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import MoleculeLimits, read_molecule
+from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
+from olfactory_transformer.train.minimol import WIDTH, minimol_embeddings
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.tasks import Task, TrainingSet
 
-# What NumPy raises for a file that is not the archive expected.
-BROKEN_ARCHIVE = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile, zlib.error
-)  # fmt: skip
 FINGERPRINT_BITS = 1024
 _LIMITS = MoleculeLimits(length=200, heavy_atoms=32, rings=8)
 _ELEMENTS = {5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53}
@@ -142,6 +139,7 @@ def read_structures(cache: Path, limit: int | None = None, held_back: Set[str] =
     with np.load(cache, allow_pickle=False) as stored:
         smiles = [str(s) for s in stored["smiles"]]
         descriptors, counts, boiling = stored["descriptors"], stored["counts"], stored["boiling"]
+        minimol = stored["minimol"].astype(np.float32)
     tokenizer = MoleculeTokenizer()
     tokens = [tokenizer(read_molecule(s)) for s in smiles]
     rows = np.arange(len(smiles))
@@ -150,6 +148,7 @@ def read_structures(cache: Path, limit: int | None = None, held_back: Set[str] =
     tasks = [
         Task("descriptors", "regression", names, rows, descriptors, weight=1.0),
         Task("fingerprint", "binary", tuple(map(str, range(counts.shape[1]))), rows, counts, weight=5.0),
+        Task("minimol", "regression", tuple(map(str, range(WIDTH))), rows, minimol, weight=2.0),
         Task("boiling", "regression", ("Tb",), known, boiling[known, None], weight=0.3),
     ]
     return TrainingSet(smiles, tokens, np.zeros(len(smiles), np.int64), tasks)
@@ -179,14 +178,12 @@ def _write_cache(cache: Path, limit: int | None, held_back: Set[str]) -> None:
             if held_back and math.isfinite(boiling) and connectivity(read_molecule(smiles)) in held_back:
                 boiling = math.nan
             seen.setdefault(smiles, (values, counts, boiling))
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    temporary = cache.with_suffix(".part.npz")
-    np.savez_compressed(
-        temporary,
-        smiles=np.array(list(seen)),
-        descriptors=normal_quantiles(np.array([v for v, _, _ in seen.values()])),
-        counts=np.array([c for _, c, _ in seen.values()]),
-        boiling=np.array([b for _, _, b in seen.values()], np.float32),
-        held_back=np.array(bool(held_back)),
-    )
-    temporary.replace(cache)
+    arrays = {
+        "smiles": np.array(list(seen)),
+        "descriptors": normal_quantiles(np.array([v for v, _, _ in seen.values()])),
+        "counts": np.array([c for _, c, _ in seen.values()]),
+        "minimol": minimol_embeddings(list(seen)).astype(np.float16),
+        "boiling": np.array([b for _, _, b in seen.values()], np.float32),
+        "held_back": np.array(bool(held_back)),
+    }
+    save_arrays(cache, arrays)

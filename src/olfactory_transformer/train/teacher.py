@@ -26,10 +26,10 @@ Floats = npt.NDArray[np.float32]
 # What each network sees beside the descriptors.
 NETWORKS = (
     ("morgan",),
-    ("embedding", "morgan"),
+    ("minimol", "morgan"),
     ("roles", "pairs"),
-    ("keys",),
-    ("embedding", "roles", "pairs"),
+    ("minimol", "keys"),
+    ("minimol", "roles", "pairs"),
 )
 _WIDTHS = (1024, 512)
 _ODDS_FLOOR = 0.003  # trees say 0 and 1
@@ -59,8 +59,8 @@ class Inputs:
     descriptors : ndarray of float32, (M, 217)
         As normal quantiles.
     others : dict of str to ndarray of float32, (M, F)
-        `embedding`, of the pre-trained network before it has seen any smell, standardised, and log(1 + count) of the
-        kinds of fingerprint (`Features.logs`).
+        `minimol`, an embedding that has seen no smell, standardised, and log(1 + count) of the kinds of fingerprint
+        (`Features.logs`).
     """
 
     descriptors: Floats
@@ -132,7 +132,7 @@ def teach(
             by_networks[task.name] += network.answer(task) / len(NETWORKS)
         layers.append(network.last_layer())
     learned = {task.name: task for task in data.tasks}
-    described = inputs.of(["morgan"])
+    described = inputs.of(("minimol", "morgan"))
     by_trees = {
         task.name: _trees(learned[task.name], task, described, molecules, config.seed)
         for task in asked

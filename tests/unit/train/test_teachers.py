@@ -23,7 +23,7 @@ QUICK = DenseConfig(epochs=20, batch_size=8, learning_rate=3e-3)
 
 @pytest.fixture(scope="module")
 def inputs(labelled, tmp_path_factory):
-    return read_inputs(labelled, POOL, None, tmp_path_factory.mktemp("features") / "f.npz")
+    return read_inputs(labelled, POOL, tmp_path_factory.mktemp("features"))
 
 
 @pytest.fixture(scope="module")
@@ -82,20 +82,16 @@ def test_a_killed_teacher_goes_on_to_the_same_answers(labelled, inputs, tmp_path
         np.testing.assert_array_equal(values, again.values[name], err_msg=name)
 
 
-def test_the_digest_follows_what_is_learned_from(labelled, tmp_path):
-    trunk = tmp_path / "trunk"
-    trunk.write_bytes(b"one")
-    one = digest(labelled, POOL, QUICK, trunk)
-    assert one == digest(labelled, POOL, QUICK, trunk)
+def test_the_digest_follows_what_is_learned_from(labelled):
+    one = digest(labelled, POOL, QUICK)
+    assert one == digest(labelled, POOL, QUICK)
     others = {
-        digest(labelled, POOL[:-1], QUICK, trunk),
-        digest(labelled, POOL, replace(QUICK, epochs=21), trunk),
-        digest(replace(labelled, tasks=labelled.tasks[1:]), POOL, QUICK, trunk),
-        digest(replace(labelled, fold=labelled.fold[::-1].copy()), POOL, QUICK, trunk),
-        digest(labelled, POOL, QUICK, None),
+        digest(labelled, POOL[:-1], QUICK),
+        digest(labelled, POOL, replace(QUICK, epochs=21)),
+        digest(replace(labelled, tasks=labelled.tasks[1:]), POOL, QUICK),
+        digest(replace(labelled, fold=labelled.fold[::-1].copy()), POOL, QUICK),
     }
-    trunk.write_bytes(b"two")
-    assert len({one, *others, digest(labelled, POOL, QUICK, trunk)}) == 7
+    assert len({one, *others}) == 5
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut short"])
