@@ -61,7 +61,7 @@ $(BASE)/.installed: pyproject.toml
 	$(BASE)/bin/pip uninstall --quiet --disable-pip-version-check --yes setuptools pip
 	@touch $@
 
-$(DEV)/.installed: pyproject.toml
+$(DEV)/.installed: pyproject.toml Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "olfactory-transformer needs Python >= 3.11")'
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"

@@ -224,7 +224,7 @@ def main() -> None:
             f"Written by `make bench-accuracy`; do not edit. Mean (and standard deviation, sd) over {named(folds)}, "
             "each estimator trained on the other four folds. All stereoisomers of a molecule share a fold, over all "
             "files. Extra trees see all 217 RDKit descriptors and Morgan counts, the teachers also other fingerprints "
-            "and the pre-trained embedding (`train/teacher.py`), the random forest Morgan counts alone; the shipped "
+            "and MiniMol's embedding (`train/teacher.py`), the random forest Morgan counts alone; the shipped "
             "network needs no descriptors.",
             "chemprop: one network on the 138 words, settings as its command line has them, one in ten of the "
             "molecules that it may learn from set aside to choose the epoch (`benchmarks/chemprop_baseline.py`)."

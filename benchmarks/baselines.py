@@ -16,7 +16,7 @@ import torch
 from sklearn.ensemble import RandomForestRegressor
 
 from olfactory_transformer.train import teacher
-from olfactory_transformer.train.structures import BROKEN_ARCHIVE
+from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
 from olfactory_transformer.train.tasks import Task, TrainingSet
 
 Array = npt.NDArray[np.floating]
@@ -112,8 +112,5 @@ def _kept(path: Path, key: str, compute: Callable[[], Array]) -> Array:
         if str(stored["key"]) == key:
             return np.asarray(stored["values"])
     values = compute()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part.npz")
-    np.savez_compressed(temporary, key=key, values=values)
-    temporary.replace(path)
+    save_arrays(path, {"key": key, "values": values})
     return values

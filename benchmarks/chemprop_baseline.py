@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from olfactory_transformer.molecules import read_molecule
+from olfactory_transformer.train.archive import save_arrays
 from olfactory_transformer.train.read import FOLDS, connectivity, read_training_set
 from olfactory_transformer.train.tasks import TrainingSet
 
@@ -96,8 +97,7 @@ def run_fold(
         raise SystemExit(f"{work / 'held.csv'}: not the molecules asked for, in their order")
     found = np.array([[float(row[f"w{i}"]) for i in range(words)] for row in rows], np.float32)
     path = folder / f"chemprop-fold-{fold}.npz"
-    np.savez_compressed(path.with_suffix(".part.npz"), smiles=np.array(smiles), words=found)
-    path.with_suffix(".part.npz").replace(path)
+    save_arrays(path, {"smiles": np.array(smiles), "words": found})
 
 
 def _call(chemprop: Path, arguments: Sequence[object]) -> None:

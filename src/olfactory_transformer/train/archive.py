@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,6 @@ BROKEN_ARCHIVE = (
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
     """Write arrays by name, making the folder where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part.npz")
+    temporary = path.with_suffix(f".{os.getpid()}.part.npz")
     np.savez_compressed(temporary, **arrays)
     temporary.replace(path)

@@ -121,9 +121,9 @@ def read_inputs(data: TrainingSet, pool: Sequence[str], folder: Path) -> Inputs:
     """
     known = len(data.smiles)
     smiles = [*data.smiles, *pool]
+    minimol = read_embeddings(smiles, folder / "minimol.npz")
     features = read_features(smiles, folder / "features.npz")
     others = {kind: features.logs(known, kind) for kind in features.counts}
-    minimol = read_embeddings(smiles, folder / "minimol.npz")
     others["minimol"] = (minimol - minimol.mean(0)) / (minimol.std(0) + 1e-6)
     return Inputs(features.quantiles(), others)
 
@@ -208,7 +208,6 @@ def kept_soft_labels(
     """
     made_from = digest(data, pool, config)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         soft_labels(data, pool, inputs, path.with_suffix(""), held_out, config, made_from).save(path)
     soft = SoftLabels.load(path)
     if soft.made_from != made_from:

@@ -2,16 +2,20 @@
 
 MiniMol (Kläser et al. 2024, arXiv:2404.14986) is a graph network of 10M parameters that learned from 6 million
 molecules what bioassays (PCBA), cells (L1000) and quantum chemistry (PCQM4M) say of them; no odour descriptor is among
-it. Its weights are in the `minimol` package (MIT), whose own code asks for libraries that no longer install together,
-so the network is written anew here. It is asked in training only: the model that ships neither needs nor contains it.
+it. Its weights are in the `minimol` package (MIT). That package's own code, on graphium (Apache-2.0), asks for
+libraries that no longer install together, so the network is written anew here, after theirs. It is asked in training
+only: the model that ships neither needs nor contains it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pickletools
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -23,21 +27,23 @@ from scipy.linalg import eig
 from torch import Tensor
 from torch.nn import functional
 
-from olfactory_transformer.core.errors import MissingMiniMol
+from olfactory_transformer.core.errors import DataError, MissingMiniMol
 from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
 from olfactory_transformer.train.progress import track
 
 Floats = npt.NDArray[np.float32]
 WIDTH = 512
+_SHA256 = (
+    "a3061e1cdbbd5e544168fbf8c1e01836c8c19ac030891d495a2ae9f29cfe97a7"  # of the weights in minimol 1.3.5
+)
 _LAYERS, _HIDDEN, _EIGENVECTORS, _STEPS = 16, 336, 8, 16
 _AT_ONCE = 256  # molecules
-# Element -> group of the periodic table, 19 for lanthanides, in the order in which the network counts them.
-_ELEMENTS = {
-    "C": 14, "N": 15, "O": 16, "S": 16, "F": 17, "Si": 14, "P": 15, "Cl": 17, "Br": 17, "Mg": 2, "Na": 1, "Ca": 2,
-    "Fe": 8, "As": 15, "Al": 13, "I": 17, "B": 13, "V": 5, "K": 1, "Tl": 13, "Yb": 19, "Sb": 15, "Sn": 14, "Ag": 11,
-    "Pd": 10, "Co": 9, "Se": 16, "Ti": 4, "Zn": 12, "H": 1, "Li": 1, "Ge": 14, "Cu": 11, "Au": 11, "Ni": 10, "Cd": 12,
-    "In": 13, "Mn": 7, "Zr": 4, "Cr": 6, "Pt": 10, "Hg": 12, "Pb": 14,
-}  # fmt: skip
+_ELEMENTS = (
+    "C", "N", "O", "S", "F", "Si", "P", "Cl", "Br", "Mg", "Na", "Ca", "Fe", "As", "Al", "I", "B", "V", "K", "Tl", "Yb",
+    "Sb", "Sn", "Ag", "Pd", "Co", "Se", "Ti", "Zn", "H", "Li", "Ge", "Cu", "Au", "Ni", "Cd", "In", "Mn", "Zr", "Cr",
+    "Pt", "Hg", "Pb",
+)  # fmt: skip
+_NOBLE = (0, 2, 10, 18, 36, 54, 86, 118)  # numbers of the elements that end the rows of the periodic table
 _BONDS = (
     Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE, Chem.BondType.AROMATIC
 )  # fmt: skip
@@ -47,72 +53,81 @@ _STEREO = (
 )  # fmt: skip
 
 
-def minimol_embeddings(smiles: Sequence[str]) -> Floats:
-    """Return the embedding of each molecule, (M, 512): the greatest of its atoms' numbers in the last layer.
-
-    Raises
-    ------
-    MissingMiniMol
-        The package with the weights is not installed.
-    """
-    network = _Network(_weights())
-    parts = [smiles[i : i + _AT_ONCE] for i in range(0, len(smiles), _AT_ONCE)]
-    found = [network(part) for part in track(parts, len(parts), "embedding molecules")]
-    return np.concatenate([np.zeros((0, WIDTH), np.float32), *found])
-
-
 def read_embeddings(smiles: Sequence[str], cache: Path) -> Floats:
-    """Return `minimol_embeddings`, computed once and kept in `cache` (a NumPy archive without pickle).
+    """Return MiniMol's embedding of each molecule, (M, 512), computed once.
 
     Parameters
     ----------
     smiles : sequence of str, M of them
     cache : Path
-        Computed anew if it is not there, damaged, or of other molecules.
+        Where they are kept, in half precision (a NumPy archive without pickle); computed anew if it is not there,
+        damaged, or of other molecules.
     """
     with suppress(*BROKEN_ARCHIVE), np.load(cache, allow_pickle=False) as stored:
         if stored["smiles"].tolist() == list(smiles):
             return np.asarray(stored["embedding"], np.float32)
-    found = minimol_embeddings(smiles).astype(np.float16)
+    found = MiniMol()(smiles).astype(np.float16)
     save_arrays(cache, {"smiles": np.array(smiles), "embedding": found})
     return found.astype(np.float32)
 
 
-def _weights() -> dict[str, Tensor]:
-    spec = find_spec("minimol")
-    if spec is None or spec.origin is None:
-        raise MissingMiniMol
-    path = Path(spec.origin).parent / "ckpts" / "minimol_v1" / "state_dict.pth"
-    return {name.removeprefix("model."): tensor for name, tensor in _tensors(path)}
-
-
-def _tensors(path: Path) -> Iterator[tuple[str, Tensor]]:
+def _tensors(content: bytes) -> Iterator[tuple[str, Tensor]]:
     """Yield what torch.save wrote of half-precision tensors: its list of names and shapes is read, not unpickled."""
-    name, storage, numbers = "", "", [0]
-    with ZipFile(path) as archive:
+    name, storage, numbers = "", "", [1]
+    with ZipFile(BytesIO(content)) as archive:
         for code, value, _ in pickletools.genops(archive.read("state_dict/data.pkl")):
             if code.name == "BINUNICODE" and str(value).startswith("model."):
                 name = str(value)
             elif code.name == "BINUNICODE" and str(value).isdigit():
                 storage = str(value)
             elif code.name == "BINPERSID":
-                numbers = []  # the place in the storage, then the shape
+                numbers = []  # the place in the storage, always 0, then the shape
             elif code.name.startswith("BININT"):
                 numbers.append(int(value or 0))
             elif code.name in ("TUPLE1", "TUPLE2") and not numbers[0]:
                 halves = np.frombuffer(archive.read(f"state_dict/data/{storage}"), np.float16)
-                yield name, torch.from_numpy(halves.astype(np.float32).reshape(numbers[1:]))
+                yield (
+                    name.removeprefix("model."),
+                    torch.from_numpy(halves.astype(np.float32).reshape(numbers[1:])),
+                )
                 numbers = [1]  # what follows are strides
 
 
-class _Network:
-    """The graph network, by its weights."""
+class MiniMol:
+    """The network, on the CPU.
 
-    def __init__(self, weights: dict[str, Tensor]) -> None:
-        self.weights = weights
+    Raises
+    ------
+    MissingMiniMol
+        The package with the weights is not installed.
+    DataError
+        Its weights are damaged, or of another version.
+    """
+
+    def __init__(self) -> None:
+        spec = find_spec("minimol")
+        if spec is None or spec.origin is None:
+            raise MissingMiniMol
+        path = Path(spec.origin).parent / "ckpts" / "minimol_v1" / "state_dict.pth"
+        content = path.read_bytes()
+        if (got := hashlib.sha256(content).hexdigest()) != _SHA256:
+            raise DataError(
+                f"{path}: got SHA-256 {got}, expected {_SHA256} of minimol 1.3.5; install it anew"
+            )
+        self.weights = dict(_tensors(content))
+
+    def __call__(self, smiles: Sequence[str]) -> Floats:
+        """Return the embedding of each molecule, (M, 512): the greatest of its atoms' numbers in the last layer.
+
+        Each must be one connected molecule that RDKit reads. Symmetric molecules have eigenvectors that are alike,
+        among which the machine's linear algebra chooses; that moves their numbers by a few hundredths.
+        """
+        parts = [smiles[i : i + _AT_ONCE] for i in range(0, len(smiles), _AT_ONCE)]
+        found = [self._embedded(part) for part in track(parts, len(parts), "embedding molecules")]
+        return np.concatenate([np.zeros((0, WIDTH), np.float32), *found])
 
     @torch.inference_mode()
-    def __call__(self, smiles: Sequence[str]) -> Floats:
+    def _embedded(self, smiles: Sequence[str]) -> Floats:
         with rdBase.BlockLogs():
             graphs = [_ordered(Chem.MolFromSmiles(text)) for text in smiles]
         sizes = torch.tensor([mol.GetNumAtoms() for mol in graphs])
@@ -128,11 +143,11 @@ class _Network:
         for layer in range(_LAYERS - 1):
             before = before + self._passed(layer, atoms, ends, edges)
             mean = torch.zeros_like(whole).index_add_(0, graph, before) / sizes[:, None]
-            whole = whole + self._virtual(layer, whole + mean * sizes.log()[:, None])
+            at = f"gnn.virtual_node_layers.{layer}"
+            inputs = whole + mean * sizes.log()[:, None]
+            whole = whole + functional.gelu(self._normed(f"{at}.fc_layer", inputs))
             # Half: by muP the readout of a network twice as wide as its base.
-            atoms = (
-                before + self._linear(f"gnn.virtual_node_layers.{layer}.node_projection", whole / 2)[graph]
-            )
+            atoms = before + self._linear(f"{at}.node_projection", whole / 2)[graph]
         atoms = self._passed(_LAYERS - 1, atoms, ends, edges)
         index = graph[:, None].expand_as(atoms)
         most = torch.zeros(len(graphs), WIDTH).scatter_reduce_(0, index, atoms, "amax", include_self=False)
@@ -171,13 +186,19 @@ class _Network:
         found = self._linear(f"{at}.model.nn.fully_connected.1.linear", hidden)
         return functional.gelu(self._norm(f"{at}.norm_layer", found))
 
-    def _virtual(self, layer: int, whole: Tensor) -> Tensor:
-        return functional.gelu(self._normed(f"gnn.virtual_node_layers.{layer}.fc_layer", whole))
-
 
 def _ordered(mol: Chem.Mol) -> Chem.Mol:
     """Number atoms by canonical rank, on which the signs of eigenvectors hang."""
     return Chem.RenumberAtoms(mol, np.argsort(list(Chem.CanonicalRankAtoms(mol))).tolist())
+
+
+def _group(number: int) -> int:
+    """Return an element's group, 19 for the 14 behind lanthanum and actinium."""
+    row = bisect_left(_NOBLE, number)
+    first, last = number - _NOBLE[row - 1], _NOBLE[row] - number
+    if first <= 2 and last:
+        return first
+    return 18 - last if last < 15 or row < 6 else 3 if first == 3 else 19
 
 
 def _one_of(value: object, known: Sequence[object]) -> list[float]:
@@ -186,15 +207,14 @@ def _one_of(value: object, known: Sequence[object]) -> list[float]:
 
 
 def _atom(atom: Chem.Atom) -> list[float]:
-    symbol = atom.GetSymbol()
     return [
         atom.GetTotalDegree() - 2.0,
         float(atom.GetFormalCharge()),
         float(atom.GetNumRadicalElectrons()),
         float(atom.GetIsAromatic()),
         float(atom.IsInRing()),
-        *_one_of(symbol, list(_ELEMENTS)),
-        *_one_of(_ELEMENTS.get(symbol, 19), range(1, 20)),
+        *_one_of(atom.GetSymbol(), _ELEMENTS),
+        *_one_of(_group(atom.GetAtomicNum()), range(1, 20)),
         *_one_of(Chem.GetPeriodicTable().GetRow(atom.GetAtomicNum()), range(1, 8)),
         *_one_of(atom.GetTotalValence(), range(7)),
     ]
@@ -213,9 +233,7 @@ def _edges(graphs: Sequence[Chem.Mol], sizes: Tensor) -> tuple[Tensor, Tensor]:
             ]
             ends += [pair, pair[::-1]]
             kinds += [kind, kind]
-    return torch.tensor(ends, dtype=torch.int64).reshape(-1, 2).T, torch.tensor(
-        kinds, dtype=torch.float32
-    ).reshape(-1, 13)
+    return torch.tensor(ends, dtype=torch.int64).reshape(-1, 2).T, torch.tensor(kinds).reshape(-1, 13)
 
 
 def _places(mol: Chem.Mol) -> tuple[Floats, Floats]:
@@ -227,9 +245,9 @@ def _places(mol: Chem.Mol) -> tuple[Floats, Floats]:
     values, vectors = eig(np.diag(degree) - bonded)
     order = values.argsort()[:_EIGENVECTORS]
     spectrum[:, : len(order), 0] = values[order].real
-    vectors = vectors[:, order].real
-    spectrum[:, : len(order), 1] = vectors / np.maximum(np.sqrt((vectors**2).sum(0)), 1e-4)
-    if len(bonded) == 1:
+    vectors = vectors[:, order]
+    spectrum[:, : len(order), 1] = (vectors / np.maximum(np.sqrt((vectors**2).sum(0)), 1e-4)).real
+    if len(bonded) == 1:  # as the package has it: a single atom is where it was
         return spectrum.astype(np.float32), np.ones((1, _STEPS), np.float32)
     step = bonded / degree.clip(1)[:, None]
     walk, back = np.eye(len(bonded)), []

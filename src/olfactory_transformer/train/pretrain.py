@@ -1,4 +1,4 @@
-"""Pre-train the trunk on unlabelled structures: descriptors, fingerprints and hidden atoms."""
+"""Pre-train the trunk on unlabelled structures: descriptors, fingerprints, MiniMol's embedding and hidden atoms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unlabelled structures to pre-train on, with targets computed by RDKit.
+"""Unlabelled structures to pre-train on, with targets that are computed.
 
 The structures are the real compounds listed by the `chemicals` package (Bell et al.): molecules that are sold or
 measured, which odorants resemble more than they do drug candidates. The targets are RDKit's descriptors
@@ -28,7 +28,7 @@ from olfactory_transformer.core.errors import DataError, MissingExtra, MoleculeE
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import MoleculeLimits, read_molecule
 from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
-from olfactory_transformer.train.minimol import WIDTH, minimol_embeddings
+from olfactory_transformer.train.minimol import WIDTH, MiniMol
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.tasks import Task, TrainingSet
@@ -136,10 +136,16 @@ def read_structures(cache: Path, limit: int | None = None, held_back: Set[str] =
     """
     if not cache.is_file():
         _write_cache(cache, limit, held_back)
-    with np.load(cache, allow_pickle=False) as stored:
-        smiles = [str(s) for s in stored["smiles"]]
-        descriptors, counts, boiling = stored["descriptors"], stored["counts"], stored["boiling"]
-        minimol = stored["minimol"].astype(np.float32)
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            smiles = [str(s) for s in stored["smiles"]]
+            descriptors, counts, boiling = stored["descriptors"], stored["counts"], stored["boiling"]
+            minimol = stored["minimol"].astype(np.float32)
+    except BROKEN_ARCHIVE as error:
+        raise DataError(
+            f"{cache}: not structures.npz of this version's `olfactory pretrain` ({error}); "
+            "delete it, or name another folder"
+        ) from None
     tokenizer = MoleculeTokenizer()
     tokens = [tokenizer(read_molecule(s)) for s in smiles]
     rows = np.arange(len(smiles))
@@ -170,6 +176,7 @@ def boiling_held_back(cache: Path) -> bool:
 
 
 def _write_cache(cache: Path, limit: int | None, held_back: Set[str]) -> None:
+    network = MiniMol()  # first: without it, what follows would be for nothing
     structures = dict(islice(listed_compounds().items(), limit))
     seen: dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], float]] = {}
     for result, boiling in track(describe(structures, cpu_limit()), len(structures), "describing structures"):
@@ -182,7 +189,7 @@ def _write_cache(cache: Path, limit: int | None, held_back: Set[str]) -> None:
         "smiles": np.array(list(seen)),
         "descriptors": normal_quantiles(np.array([v for v, _, _ in seen.values()])),
         "counts": np.array([c for _, c, _ in seen.values()]),
-        "minimol": minimol_embeddings(list(seen)).astype(np.float16),
+        "minimol": network(list(seen)).astype(np.float16),
         "boiling": np.array([b for _, _, b in seen.values()], np.float32),
         "held_back": np.array(bool(held_back)),
     }

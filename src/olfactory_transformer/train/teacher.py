@@ -1,4 +1,4 @@
-"""The teachers: estimators on descriptors and fingerprints that a student network learns to answer like.
+"""The teachers: estimators on descriptors, fingerprints and MiniMol that a student network learns to answer like.
 
 Several dense networks over all tasks at once, on different fingerprints so that their errors differ; extra trees a
 task; and for what panels rated the mean of a Gaussian process on the networks' last layers. They are good on few
@@ -31,6 +31,7 @@ NETWORKS = (
     ("minimol", "keys"),
     ("minimol", "roles", "pairs"),
 )
+_TREES = ("minimol", "morgan")  # what they see beside the descriptors
 _WIDTHS = (1024, 512)
 _ODDS_FLOOR = 0.003  # trees say 0 and 1
 # The shares of trees and process in the answer (networks: the rest), chosen on folds 0 and 1.
@@ -47,7 +48,7 @@ SHARES = {
 
 DEFAULTS = DenseConfig(epochs=30)
 # All by which the answers of one teacher could differ from those of another, beside what it sees.
-SETTINGS = (NETWORKS, SHARES, _WIDTHS, _ODDS_FLOOR, *PROCESS_SETTINGS)
+SETTINGS = (NETWORKS, _TREES, SHARES, _WIDTHS, _ODDS_FLOOR, *PROCESS_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +60,7 @@ class Inputs:
     descriptors : ndarray of float32, (M, 217)
         As normal quantiles.
     others : dict of str to ndarray of float32, (M, F)
-        `minimol`, an embedding that has seen no smell, standardised, and log(1 + count) of the kinds of fingerprint
-        (`Features.logs`).
+        `minimol`, its embedding, standardised, and log(1 + count) of the kinds of fingerprint (`Features.logs`).
     """
 
     descriptors: Floats
@@ -132,7 +132,7 @@ def teach(
             by_networks[task.name] += network.answer(task) / len(NETWORKS)
         layers.append(network.last_layer())
     learned = {task.name: task for task in data.tasks}
-    described = inputs.of(("minimol", "morgan"))
+    described = inputs.of(_TREES)
     by_trees = {
         task.name: _trees(learned[task.name], task, described, molecules, config.seed)
         for task in asked

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from olfactory_transformer.core.config import ModelConfig
+from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.molecules import read_molecule
 from olfactory_transformer.train import structures
 from olfactory_transformer.train.fit import FitConfig
@@ -48,3 +49,13 @@ def test_a_trunk_says_whether_it_saw_them(tmp_path):
 def test_structures_of_before_are_read_as_not_held_back(tmp_path):
     np.savez(tmp_path / "structures.npz", smiles=np.array(["C"]))
     assert not structures.boiling_held_back(tmp_path / "structures.npz")
+
+
+@pytest.mark.parametrize("arrays", [{"smiles": np.array(["C"])}, None])
+def test_structures_of_before_or_damaged_are_named(tmp_path, arrays):
+    path = tmp_path / "structures.npz"
+    path.write_bytes(b"not an archive") if arrays is None else np.savez(path, **arrays)
+    with pytest.raises(
+        DataError, match=r"structures\.npz: not structures\.npz of this version's .* delete it"
+    ):
+        read_structures(path)
