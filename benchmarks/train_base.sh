@@ -4,7 +4,8 @@
 #
 #   benchmarks/train_base.sh [DATA] [RUNS]
 #
-# Every step can be killed and started again: it goes on where it was. Needs the `train` extra.
+# Every step can be killed and started again: it goes on where it was. Needs the `train` extra and
+# MiniMol's weights (pip install --no-deps minimol==1.3.5).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${1:-${OLFACTORY_DATA_DIR:-../shared/data}}
@@ -21,5 +22,5 @@ trunk="$runs/pretrain/trunk.safetensors"
 "$olfactory" cross-validate --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/folds" \
   --jobs "$jobs" --report docs/results/cross-validation.md
 "$olfactory" train --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/final" \
-  --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.4.0
+  --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.5.0
 echo "The model is in $runs/final/model; to ship it: cp $runs/final/model/* src/olfactory_transformer/pretrained/olfactory-base-v1/"

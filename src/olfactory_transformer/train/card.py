@@ -100,6 +100,9 @@ def _what(config: ModelConfig, mixtures: bool) -> str:
         odour descriptors ({len(config.isomeric)} of the set with stereo), {len(config.ratings)} panel ratings and a
         profile of {len(config.profile)} at a dilution, the {len(config.atlas)} descriptors of an atlas, detection
         threshold in air, boiling point and vapour pressure, and whether it is odourless."""
+    if config.process_rows:
+        text += """ Half of what it says of panel ratings, profile and atlas is the mean of a Gaussian process on its
+            dense layer, inside the network."""
     if mixtures:
         text += """ From the same embedding, `mixtures.safetensors` predicts the profile of a blend and how far apart
             two mixtures smell."""
@@ -129,8 +132,8 @@ def _seen(hold_out: int | None) -> str:
 def _lessons(origin: Origin) -> str:
     text = (
         """The trunk was pre-trained on unlabelled structures listed by the `chemicals` package (MIT), to tell their
-        descriptors, fingerprints, hidden atoms and the embedding that MiniMol (`minimol` package, MIT; trained on
-        bioassays, cells and quantum chemistry, on no odour descriptor) gives them."""
+        descriptors, fingerprints, hidden atoms, boiling points where known and the embedding that MiniMol (`minimol`
+        package, MIT; trained on bioassays, cells and quantum chemistry, on no odour descriptor) gives them."""
         if origin.trunk
         else "The network began without pre-training."
     )

@@ -1,5 +1,7 @@
 """The model card says of a model what is so of it, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 
 from olfactory_transformer.core.config import ModelConfig
@@ -8,8 +10,9 @@ from olfactory_transformer.train.card import Origin, model_card
 CONFIG = ModelConfig(words=("fruity", "green"), ratings=("intensity",), name="nose", version="1")
 
 
-def card(figures=(), **case):
-    text = model_card(CONFIG, 1234, Origin("olfactory train --out x", "abc", **case), dict(figures))
+def card(figures=(), process_rows=(), **case):
+    config = replace(CONFIG, process_rows=process_rows)
+    text = model_card(config, 1234, Origin("olfactory train --out x", "abc", **case), dict(figures))
     return " ".join(text.split())
 
 
@@ -29,6 +32,8 @@ def test_every_card_names_the_model_and_what_trained_it():
         ({}, "whether it is odourless.", "mixtures.safetensors"),
         ({"mixtures": True}, "`mixtures.safetensors` predicts the profile of a blend", "smellnet"),
         ({"mixtures": True}, "| mixtures/pairs.csv |", "smellnet"),
+        ({"process_rows": (3, 4, 5)}, "is the mean of a Gaussian process on its dense layer", "smellnet"),
+        ({}, "whether it is odourless.", "Gaussian process on its"),
         ({}, "trained on all folds", "of fold"),
         ({"hold_out": 0}, "trained on no label of the molecules of fold 0;", "all folds"),
     ],
