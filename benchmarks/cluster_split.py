@@ -245,9 +245,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/base"), help="With pretrain/ in it.")
     parser.add_argument("--out", type=Path, default=Path("runs/clusters"))
     parser.add_argument("--cutoff", type=float, default=CUTOFF)
-    parser.add_argument(
-        "--train", action="store_true", help="Train the networks, too: an hour or two a fold."
-    )
+    parser.add_argument("--train", action="store_true", help="Train the networks, too: half an hour a fold.")
     parser.add_argument("--fold", type=int, action="append", choices=range(FOLDS), help="[default: all]")
     parser.add_argument("--report", type=Path)
     arguments = parser.parse_args()
