@@ -71,13 +71,13 @@ def finished(data: TrainingSet, runs: Path) -> dict[int, OlfactoryTransformer]:
     return found
 
 
-def teachers(folder: Path, kind: str, folds: list[int]) -> Held:
-    """Return the held-out answers of one kind of teachers: "blend" (all of them) or "trees"."""
+def teachers(folder: Path, folds: list[int]) -> Held:
+    """Return the held-out answers of the teachers, all kinds together."""
     return {
-        (key.removeprefix(f"{kind}/"), fold): values
+        (key.removeprefix("blend/"), fold): values
         for fold in folds
         for key, values in SoftLabels.load(folder / f"fold-{fold}.npz").held_out.items()
-        if key.startswith(f"{kind}/")
+        if key.startswith("blend/")
     }
 
 
@@ -194,13 +194,11 @@ def main() -> None:
         for fold, network in networks.items()
         for name, predicted in held_out_predictions(network, data, fold).items()
     }
-    taught = teachers(runs / "teachers", "trees", folds)
-    others = [name for name in TASKS if not all((name, k) in taught for k in folds)]
-    trees = taught | extra_trees(data, features.table(len(data.smiles)), others, folds, runs / "baselines")
+    trees = extra_trees(data, features.table(len(data.smiles)), TASKS, folds, runs / "baselines")
     by_chemprop = chemprop(data, folds, runs / "baselines")
     columns = {
         "shipped network": ours,
-        "its teachers": teachers(runs / "teachers", "blend", folds),
+        "its teachers": teachers(runs / "teachers", folds),
         "extra trees": trees,
         "random forest": random_forest(data, features.counts["morgan"], TASKS, folds, runs / "baselines"),
     }
