@@ -10,6 +10,7 @@ from olfactory_transformer import OlfactoryTransformer, ScentPredictor
 from olfactory_transformer.core.errors import MoleculeError
 from olfactory_transformer.model.folder import BUNDLED, resolve
 from olfactory_transformer.model.tokenizer import collate
+from olfactory_transformer.model.transformer import PROCESSES
 from olfactory_transformer.molecules import read_molecule
 from olfactory_transformer.train.structures import listed_compounds
 
@@ -46,9 +47,10 @@ def test_onnx_and_torch_agree_on_a_thousand_molecules(predictor):
         for name, tensor in trained._asdict().items():
             difference = tensor.numpy() - getattr(served, name)[start : start + 50]
             # Boiling points go to 500, atlas percentages to 100: numbers are compared in units of their spread.
+            # A Gaussian process adds hundreds of terms of either sign, in another order.
             heads = dict(network.heads.items())
             scale = getattr(heads.get(name), "scale", torch.ones(1)).numpy()
-            assert np.abs(difference / scale).max() < 1e-4, name
+            assert np.abs(difference / scale).max() < (1e-3 if name in PROCESSES else 1e-4), name
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ OlfactoryError
 │   ├── CalibrationError (ValueError)  a calibration that cannot be made or used
 │   └── UnknownSmell (LookupError)  nothing of this name is enrolled
 ├── SettingsError (ValueError)      a setting with a value that is not allowed
-└── MissingExtra (ImportError)      an optional dependency is not installed
+├── MissingExtra (ImportError)      an optional dependency is not installed
+└── MissingMiniMol (ImportError)    nor is the network that teachers are helped by
 """
 
 from __future__ import annotations
