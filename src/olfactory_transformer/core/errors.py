@@ -37,7 +37,7 @@ OlfactoryError
 │   └── UnknownSmell (LookupError)  nothing of this name is enrolled
 ├── SettingsError (ValueError)      a setting with a value that is not allowed
 ├── MissingExtra (ImportError)      an optional dependency is not installed
-└── MissingMiniMol (ImportError)    nor is the network that teachers are helped by
+└── MissingMiniMol (ImportError)    the network that pre-training and teachers ask is not installed
 """
 
 from __future__ import annotations
