@@ -34,7 +34,7 @@ from olfactory_transformer.train.features import read_features
 from olfactory_transformer.train.figures import figures
 from olfactory_transformer.train.finetune import finetune, held_out_predictions, model_config, recipe
 from olfactory_transformer.train.fit import FitConfig
-from olfactory_transformer.train.pool import SIZE, odorant_like
+from olfactory_transformer.train.pool import ANALOGUES, LISTED, read_pool
 from olfactory_transformer.train.read import FOLDS, connectivity, read_training_set
 from olfactory_transformer.train.report import machine, spread, table
 from olfactory_transformer.train.shipping import commit
@@ -153,8 +153,8 @@ class Trials:
     trunk : Path or None
     structures : Path
         Unlabelled ones, from `olfactory pretrain`.
-    size : int
-        How many of them are labelled.
+    listed, made : int
+        How many of them, and of analogues of labelled molecules, are labelled.
     student : FitConfig
     teachers : DenseConfig
     """
@@ -162,14 +162,15 @@ class Trials:
     folder: Path
     trunk: Path | None
     structures: Path
-    size: int = SIZE
+    listed: int = LISTED
+    made: int = ANALOGUES
     student: FitConfig = recipe(student=True)[0]
     teachers: DenseConfig = teacher.DEFAULTS
 
     def run(self, data: TrainingSet, fold: int) -> dict[str, Held]:
         """Train teachers and a student; return the held-out predictions of both."""
         folder, part = self.folder, f"fold-{fold}"
-        pool = odorant_like(structure_smiles(self.structures), data, self.size)
+        pool = read_pool(structure_smiles(self.structures), data, self.listed, self.made)
         taught = folder / "teachers"
         inputs = read_inputs(data, pool, taught)
         soft = kept_soft_labels(taught / f"{part}.npz", data, pool, inputs, fold, self.teachers)

@@ -129,6 +129,7 @@ def test_networks_are_trained_on_a_split_and_the_page_of_accuracy_reads_such_run
         tmp_path / "runs",
         None,
         tmp_path / "structures.npz",
+        made=10,
         student=quick,
         teachers=replace(teacher.DEFAULTS, epochs=1),
     )

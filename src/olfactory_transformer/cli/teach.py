@@ -28,7 +28,11 @@ def teach(
     ],
     data: DataOption = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=1, help="Structures to label. [default: 24000]")
+        int | None, typer.Option("--size", min=1, help="Of these structures to label. [default: 24000]")
+    ] = None,
+    made: Annotated[
+        int | None,
+        typer.Option("--analogues", min=0, help="Of labelled molecules, to label, too. [default: 30000]"),
     ] = None,
     parts: Annotated[
         list[str] | None,
@@ -54,11 +58,12 @@ def teach(
     from olfactory_transformer.train import teacher
     from olfactory_transformer.train.distil import kept_soft_labels, read_inputs
     from olfactory_transformer.train.figures import figures
-    from olfactory_transformer.train.pool import SIZE, odorant_like
+    from olfactory_transformer.train.pool import ANALOGUES, LISTED, read_pool
     from olfactory_transformer.train.structures import structure_smiles
 
     labelled = read_labelled(data)
-    pool = odorant_like(structure_smiles(structures), labelled, size or SIZE, seed)
+    listed = structure_smiles(structures)
+    pool = read_pool(listed, labelled, size or LISTED, ANALOGUES if made is None else made, seed)
     inputs = read_inputs(labelled, pool, out)
     config = replace(teacher.DEFAULTS, epochs=epochs or teacher.DEFAULTS.epochs, seed=seed)
     for part in parts or PARTS:

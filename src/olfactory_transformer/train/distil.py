@@ -19,7 +19,8 @@ from olfactory_transformer.molecules import read_molecule
 from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
 from olfactory_transformer.train.dense import DenseConfig
 from olfactory_transformer.train.features import read_features
-from olfactory_transformer.train.minimol import read_embeddings
+from olfactory_transformer.train.minimol.network import read_embeddings
+from olfactory_transformer.train.pool import Pool
 from olfactory_transformer.train.read import FOLDS
 from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
 from olfactory_transformer.train.teacher import DEFAULTS, SETTINGS, Inputs, teach
@@ -40,8 +41,8 @@ class SoftLabels:
     log_dilution : dict of str to ndarray (P,)
         For tasks at a dilution.
     held_out : dict of str to ndarray (R, C)
-        "networks/TASK", "trees/TASK", "process/TASK" and "blend/TASK" -> logits or numbers for held-out rows,
-        in its order; to score the teachers by.
+        "networks/TASK", "trees/TASK", "process/TASK", "minimol/TASK" and "blend/TASK" -> logits or numbers
+        for held-out rows, in its order; to score the teachers by.
     made_from : str
         What they were made from (see `digest`).
     """
@@ -111,7 +112,7 @@ def with_structures(data: TrainingSet, smiles: Sequence[str]) -> TrainingSet:
     return replace(data, smiles=[*data.smiles, *smiles], tokens=data.tokens + tokens, fold=fold)
 
 
-def read_inputs(data: TrainingSet, pool: Sequence[str], folder: Path) -> Inputs:
+def read_inputs(data: TrainingSet, pool: Pool, folder: Path) -> Inputs:
     """Return what teachers see of the molecules of `data`, then of the pool.
 
     Parameters
@@ -120,18 +121,18 @@ def read_inputs(data: TrainingSet, pool: Sequence[str], folder: Path) -> Inputs:
         Where features.npz and minimol.npz are kept.
     """
     known = len(data.smiles)
-    smiles = [*data.smiles, *pool]
+    smiles = [*data.smiles, *pool.smiles]
     minimol = read_embeddings(smiles, folder / "minimol.npz")
     features = read_features(smiles, folder / "features.npz")
     others = {kind: features.logs(known, kind) for kind in features.counts}
     others["minimol"] = (minimol - minimol.mean(0)) / (minimol.std(0) + 1e-6)
-    return Inputs(features.quantiles(), others)
+    return Inputs(smiles, features.quantiles(), others)
 
 
-def digest(data: TrainingSet, pool: Sequence[str], config: DenseConfig) -> str:
+def digest(data: TrainingSet, pool: Pool, config: DenseConfig) -> str:
     """Return a hash of all that soft labels are made from: labels, folds, structures and settings."""
-    found = hashlib.sha256(json.dumps([data.smiles, list(pool), asdict(config), SETTINGS]).encode())
-    found.update(data.fold.tobytes())
+    found = hashlib.sha256(json.dumps([data.smiles, pool.smiles, asdict(config), SETTINGS]).encode())
+    found.update(data.fold.tobytes() + pool.fold.tobytes())
     for task in data.tasks:
         found.update(task.digest())
     return found.hexdigest()
@@ -139,7 +140,7 @@ def digest(data: TrainingSet, pool: Sequence[str], config: DenseConfig) -> str:
 
 def soft_labels(
     data: TrainingSet,
-    pool: Sequence[str],
+    pool: Pool,
     inputs: Inputs,
     folder: Path,
     held_out: int | None,
@@ -151,7 +152,8 @@ def soft_labels(
     Parameters
     ----------
     data : TrainingSet
-    pool : sequence of str, P of them
+    pool : Pool
+        Analogues of molecules of the held-out fold are left out.
     inputs : Inputs
         Of the molecules of `data`, then of the pool.
     folder : Path
@@ -163,10 +165,11 @@ def soft_labels(
     """
     fold = FOLDS if held_out is None else held_out
     rng = np.random.default_rng(config.seed)
+    shown = pool.outside(fold)
     asked, rows = [], {}
     for task in map(data.task, MODEL_TASKS):
         rows[task.name] = data.held_out(task, fold)
-        asked.append(_asked(task, rows[task.name], len(data.smiles), len(pool), rng))
+        asked.append(_asked(task, rows[task.name], len(data.smiles) + shown, rng))
     taught = replace(config, seed=config.seed * (FOLDS + 1) + fold)
     answers = teach(data, inputs, np.flatnonzero(data.fold != fold), asked, folder, taught)
     values: dict[str, npt.NDArray[np.float32]] = {}
@@ -183,18 +186,19 @@ def soft_labels(
             "networks": answers.networks,
             "trees": answers.trees,
             "process": answers.process,
+            "minimol": answers.minimol,
             "blend": {task.name: blend},
         }
         scored |= {
             f"{k}/{task.name}": found[task.name][:first] for k, found in kinds.items() if task.name in found
         }
-    return SoftLabels(list(pool), values, dilutions, scored, made_from)
+    return SoftLabels([pool.smiles[i] for i in shown], values, dilutions, scored, made_from)
 
 
 def kept_soft_labels(
     path: Path,
     data: TrainingSet,
-    pool: Sequence[str],
+    pool: Pool,
     inputs: Inputs,
     held_out: int | None,
     config: DenseConfig,
@@ -215,12 +219,12 @@ def kept_soft_labels(
     return soft
 
 
-def _asked(task: Task, rows: npt.NDArray[np.int64], known: int, size: int, rng: np.random.Generator) -> Task:
-    """Return the rows to ask teachers: the held-out ones, then one for each structure of the pool."""
+def _asked(
+    task: Task, rows: npt.NDArray[np.int64], shown: npt.NDArray[np.int64], rng: np.random.Generator
+) -> Task:
+    """Return the rows to ask teachers: the held-out ones, then one for each structure that is shown."""
     dilution = None
     if task.log_dilution is not None:
-        chosen = rng.choice(_LOG_DILUTIONS[task.name], size).astype(np.float32)
+        chosen = rng.choice(_LOG_DILUTIONS[task.name], len(shown)).astype(np.float32)
         dilution = np.concatenate([task.log_dilution[rows], chosen])
-    return replace(
-        task, molecule=np.concatenate([task.molecule[rows], np.arange(size) + known]), log_dilution=dilution
-    )
+    return replace(task, molecule=np.concatenate([task.molecule[rows], shown]), log_dilution=dilution)

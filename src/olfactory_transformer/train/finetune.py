@@ -30,7 +30,7 @@ from olfactory_transformer.train.tasks import MODEL_TASKS, TrainingSet
 Floats = npt.NDArray[np.float32]
 DEFAULTS = FitConfig(epochs=25, batch_size=64, learning_rate=5e-4, weight_decay=0.05, ema=0.995)
 # With soft labels there is more to learn from, so more steps an epoch, and less need of dropout.
-STUDENT = FitConfig(epochs=10, batch_size=64, learning_rate=8e-4, weight_decay=0.05, ema=0.998)
+STUDENT = FitConfig(epochs=6, batch_size=64, learning_rate=8e-4, weight_decay=0.05, ema=0.998)
 _DROPOUT, _STUDENT_DROPOUT = 0.2, 0.1
 NETWORK = "network.safetensors"
 

@@ -2,57 +2,81 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from rdkit import Chem
+import numpy.typing as npt
 
 from olfactory_transformer.core.errors import MoleculeError
-from olfactory_transformer.molecules import Molecule, read_molecule
-from olfactory_transformer.train.read import connectivity
+from olfactory_transformer.molecules import read_molecule
+from olfactory_transformer.train.analogues import analogues, neighbourhoods
+from olfactory_transformer.train.odorants import like_odorant
+from olfactory_transformer.train.progress import track
+from olfactory_transformer.train.read import FOLDS, connectivity
 from olfactory_transformer.train.tasks import TrainingSet
 
-SIZE = 24_000
-_ATOMS = range(3, 23)  # heavy; larger molecules are seldom volatile
-_MOST = {"N": 2, "O": 5, "S": 3, "halogen": 2}
-_HALOGENS = {"F", "Cl", "Br"}
+LISTED, ANALOGUES = 24_000, 30_000
 
 
-def like_odorant(molecule: Molecule) -> bool:
-    """Tell whether a structure could be an odorant by its size and elements.
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Unlabelled structures.
 
-    >>> [like_odorant(read_molecule(s)) for s in ("CCCCCC=O", "O", "OCC(O)C(O)C(O)C(O)C(O)C=O")]
-    [True, False, False]
+    Parameters
+    ----------
+    smiles : list of str, P
+        Canonical; none has the connectivity of a labelled molecule: what a fold holds out, its student must not meet,
+        not even as the teacher sees it.
+    fold : ndarray of int64, (P,)
+        Of the labelled molecules that an analogue is made of, which all are of one fold; -1 for a listed structure.
     """
-    count = Counter(atom.GetSymbol() for atom in molecule.rdmol.GetAtoms())
-    halogens = sum(count.pop(symbol, 0) for symbol in _HALOGENS)
-    return (
-        molecule.rdmol.GetNumHeavyAtoms() in _ATOMS
-        and count.keys() <= {"C", "H", "N", "O", "S"}
-        and count["C"] > 0
-        and halogens <= _MOST["halogen"]
-        and all(count[symbol] <= most for symbol, most in _MOST.items() if symbol != "halogen")
-        and not Chem.GetFormalCharge(molecule.rdmol)
-    )
+
+    smiles: list[str]
+    fold: npt.NDArray[np.int64]
+
+    def outside(self, fold: int) -> npt.NDArray[np.int64]:
+        """Return the places of those that nothing of a fold went into."""
+        return np.flatnonzero(self.fold != fold)
 
 
-def odorant_like(structures: list[str], labelled: TrainingSet, size: int = SIZE, seed: int = 0) -> list[str]:
-    """Return up to `size` canonical SMILES of structures like odorants, in random order.
+def read_pool(
+    structures: Sequence[str],
+    labelled: TrainingSet,
+    listed: int = LISTED,
+    made: int = ANALOGUES,
+    seed: int = 0,
+) -> Pool:
+    """Return up to `listed` of some structures, in random order, then `made` analogues of molecules with words.
 
-    No structure with the connectivity of a labelled molecule is among them: what a fold holds out, its student
-    must not meet, not even as the teacher sees it.
+    Parameters
+    ----------
+    structures : sequence of str
+        SMILES; those unlike odorants, or of the connectivity of a labelled molecule, are left out.
     """
     taken = {connectivity(read_molecule(smiles)) for smiles in labelled.smiles}
+    smiles = _listed(structures, taken, listed, seed)
+    known = set().union(*(neighbourhoods(read_molecule(text).rdmol) for text in smiles))
+    fold = [-1] * len(smiles)
+    named = np.union1d(labelled.task("words").molecule, labelled.task("isomeric").molecule)
+    for number in track(range(FOLDS), FOLDS, "making analogues"):
+        parents = [labelled.smiles[i] for i in named if labelled.fold[i] == number]
+        found = analogues(parents, known, taken, made // FOLDS, seed * FOLDS + number)
+        smiles += found
+        fold += [number] * len(found)
+    return Pool(smiles, np.array(fold, np.int64))
+
+
+def _listed(structures: Sequence[str], taken: set[str], size: int, seed: int) -> list[str]:
     found: list[str] = []
     for index in np.random.default_rng(seed).permutation(len(structures)):
+        if len(found) == size:
+            break
         try:
             molecule = read_molecule(structures[index])
         except MoleculeError:
             continue
-        if not like_odorant(molecule) or (key := connectivity(molecule)) in taken:
-            continue
-        taken.add(key)
-        found.append(molecule.smiles)
-        if len(found) == size:
-            break
+        if like_odorant(molecule) and (key := connectivity(molecule)) not in taken:
+            taken.add(key)
+            found.append(molecule.smiles)
     return found

@@ -20,7 +20,7 @@ from olfactory_transformer.train.dense import DenseConfig, trained
 from olfactory_transformer.train.tasks import TrainingSet
 
 Floats = npt.NDArray[np.float32]
-STUDENT = DenseConfig(epochs=12)
+STUDENT = DenseConfig(epochs=8)
 DEFAULTS = DenseConfig(epochs=30)
 _SEEDS_APART = 10  # between runs: more than they have readers
 

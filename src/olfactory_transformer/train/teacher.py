@@ -1,15 +1,16 @@
 """The teachers: estimators on descriptors, fingerprints and MiniMol that a student network learns to answer like.
 
 Several dense networks over all tasks at once, on different fingerprints so that their errors differ; extra trees a
-task; and for what panels rated the mean of a Gaussian process on the networks' last layers. They are good on few
-molecules but slow to ask (the descriptors alone take milliseconds), so they answer for unlabelled structures once, and
-the network that ships learns from those soft labels beside the real ones (Hinton et al. 2015, arXiv:1503.02531).
+task; MiniMol itself, fine-tuned; and for what panels rated the mean of a Gaussian process on the dense networks' last
+layers. They are good on few molecules but slow to ask (the descriptors alone take milliseconds), so they answer for
+unlabelled structures once, and the network that ships learns from those soft labels beside the real ones (Hinton et al.
+2015, arXiv:1503.02531).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import torch
 from olfactory_transformer.train.dense import DenseConfig, trained
 from olfactory_transformer.train.gaussian_process import SETTINGS as PROCESS_SETTINGS
 from olfactory_transformer.train.gaussian_process import fit_process
+from olfactory_transformer.train.minimol.tuned import DEFAULTS as TUNED
+from olfactory_transformer.train.minimol.tuned import tuned
 from olfactory_transformer.train.tasks import Task, TrainingSet, known_mean
 
 Floats = npt.NDArray[np.float32]
@@ -34,10 +37,11 @@ NETWORKS = (
 _TREES = ("minimol", "morgan")  # what they see beside the descriptors
 _WIDTHS = (1024, 512)
 _ODDS_FLOOR = 0.003  # trees say 0 and 1
-# The shares of trees and process in the answer (networks: the rest), chosen on folds 0 and 1.
+_WITHOUT_MINIMOL = ("volatility",)  # answered by the networks that do not see it: they tell it better
+# The shares of the others in the answer (dense networks: the rest), chosen on folds 0 and 1.
 SHARES = {
-    "words": {"trees": 0.3},
-    "isomeric": {"trees": 0.3},
+    "words": {"trees": 0.3, "minimol": 0.2},
+    "isomeric": {"trees": 0.3, "minimol": 0.2},
     "ratings": {"trees": 0.2, "process": 0.4},
     "profile": {"trees": 0.1, "process": 0.75},
     "atlas": {"process": 0.75},
@@ -48,7 +52,16 @@ SHARES = {
 
 DEFAULTS = DenseConfig(epochs=30)
 # All by which the answers of one teacher could differ from those of another, beside what it sees.
-SETTINGS = (NETWORKS, _TREES, SHARES, _WIDTHS, _ODDS_FLOOR, *PROCESS_SETTINGS)
+SETTINGS = (
+    NETWORKS,
+    _TREES,
+    _WITHOUT_MINIMOL,
+    SHARES,
+    _WIDTHS,
+    _ODDS_FLOOR,
+    asdict(TUNED),
+    *PROCESS_SETTINGS,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +70,14 @@ class Inputs:
 
     Parameters
     ----------
+    smiles : list of str, M
     descriptors : ndarray of float32, (M, 217)
         As normal quantiles.
     others : dict of str to ndarray of float32, (M, F)
         `minimol`, its embedding, standardised, and log(1 + count) of the kinds of fingerprint (`Features.logs`).
     """
 
+    smiles: list[str]
     descriptors: Floats
     others: dict[str, Floats]
 
@@ -77,13 +92,14 @@ class Answers:
 
     Parameters
     ----------
-    networks, trees, process : dict of str to ndarray (R, C)
-        The dense networks, the extra trees and the Gaussian process.
+    networks, trees, process, minimol : dict of str to ndarray (R, C)
+        The dense networks, the extra trees, the Gaussian process and MiniMol, fine-tuned.
     """
 
     networks: dict[str, Floats]
     trees: dict[str, Floats]
     process: dict[str, Floats]
+    minimol: dict[str, Floats]
 
     def blended(self, name: str) -> Floats:
         """Return the weighted mean of all kinds, (R, C)."""
@@ -129,7 +145,8 @@ def teach(
             replace(config, seed=config.seed * len(NETWORKS) + number),
         )
         for task in asked:
-            by_networks[task.name] += network.answer(task) / len(NETWORKS)
+            if (asks := _networks_for(task.name))[number]:
+                by_networks[task.name] += network.answer(task) / sum(asks)
         layers.append(network.last_layer())
     learned = {task.name: task for task in data.tasks}
     described = inputs.of(_TREES)
@@ -144,7 +161,17 @@ def teach(
         for task in asked
         if "process" in SHARES.get(task.name, {})
     }
-    return Answers(by_networks, by_trees, by_process)
+    # A trial of few epochs shortens this, too; the recipe's own are not touched.
+    tuning = replace(TUNED, seed=config.seed, epochs=min(TUNED.epochs, config.epochs))
+    by_minimol = tuned(data, molecules, folder / "minimol", tuning).answers(
+        [task for task in asked if "minimol" in SHARES.get(task.name, {})], inputs.smiles
+    )
+    return Answers(by_networks, by_trees, by_process, by_minimol)
+
+
+def _networks_for(name: str) -> list[bool]:
+    """Return which of the dense networks answer a task."""
+    return [name not in _WITHOUT_MINIMOL or "minimol" not in kinds for kinds in NETWORKS]
 
 
 def extra_trees(seed: int) -> Any:

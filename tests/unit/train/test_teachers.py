@@ -7,18 +7,30 @@ import pytest
 
 from olfactory_transformer.core.errors import DataError
 from olfactory_transformer.molecules import read_molecule
+from olfactory_transformer.train import teacher
 from olfactory_transformer.train.dense import DenseConfig
 from olfactory_transformer.train.distil import SoftLabels, digest, read_inputs, soft_labels
 from olfactory_transformer.train.features import BITS, read_features
 from olfactory_transformer.train.finetune import finetune, recipe
 from olfactory_transformer.train.fit import FitConfig
-from olfactory_transformer.train.pool import odorant_like
+from olfactory_transformer.train.pool import Pool, read_pool
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.structures import structure_smiles
 from olfactory_transformer.train.tasks import MODEL_TASKS
 
-POOL = ["CCCCCCCCC(=O)OC", "CCCCCCCCCC=O", "CCCCCCCCCC(=O)O", "CCCCCCCCCc1ccc(O)cc1", "CCCCCCCCC=CCO"]
+SMILES = ["CCCCCCCCC(=O)OC", "CCCCCCCCCC=O", "CCCCCCCCCC(=O)O", "CCCCCCCCCc1ccc(O)cc1", "CCCCCCCCC=CCO"]
+POOL = Pool(
+    [*SMILES, "CCCCCCCCCCC"], np.array([-1, -1, 1, 4, -1, 0])
+)  # the last is made of what fold 0 holds out
 QUICK = DenseConfig(epochs=20, batch_size=8, learning_rate=3e-3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _brief():
+    """Fine-tune MiniMol for an epoch: it is large, and tested in test_tuned_minimol.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(teacher, "TUNED", replace(teacher.TUNED, epochs=1))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +54,7 @@ def test_every_task_is_answered_for_the_pool_and_for_what_was_held_out(labelled,
     for name in MODEL_TASKS:
         task = labelled.task(name)
         held_out = (labelled.fold[task.molecule] == 0).sum()
-        assert taught.values[name].shape == (len(POOL), len(task.columns))
+        assert taught.values[name].shape == (len(SMILES), len(task.columns))
         assert taught.held_out[f"blend/{name}"].shape == (held_out, len(task.columns))
         if task.kind == "binary":
             assert 0 <= taught.values[name].min() <= taught.values[name].max() <= 1
@@ -66,7 +78,7 @@ def test_what_is_saved_is_read_again(taught, tmp_path):
     taught.save(tmp_path / "fold-0.npz")
     again = SoftLabels.load(tmp_path / "fold-0.npz")
     assert again.made_from == "these labels"
-    assert again.smiles == POOL and again.held_out.keys() == taught.held_out.keys()
+    assert again.smiles == SMILES and again.held_out.keys() == taught.held_out.keys()
     for name, values in taught.values.items():
         np.testing.assert_allclose(values, again.values[name], rtol=1e-2, atol=1e-3)
 
@@ -86,12 +98,13 @@ def test_the_digest_follows_what_is_learned_from(labelled):
     one = digest(labelled, POOL, QUICK)
     assert one == digest(labelled, POOL, QUICK)
     others = {
-        digest(labelled, POOL[:-1], QUICK),
+        digest(labelled, Pool(SMILES, POOL.fold[:-1]), QUICK),
+        digest(labelled, replace(POOL, fold=np.full(6, -1)), QUICK),
         digest(labelled, POOL, replace(QUICK, epochs=21)),
         digest(replace(labelled, tasks=labelled.tasks[1:]), POOL, QUICK),
         digest(replace(labelled, fold=labelled.fold[::-1].copy()), POOL, QUICK),
     }
-    assert len({one, *others}) == 5
+    assert len({one, *others}) == 6
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 cut short"])
@@ -106,10 +119,10 @@ def test_a_damaged_file_is_named(tmp_path, content):
 
 def test_a_student_trains_on_both_and_the_held_out_fold_stays_out(labelled, taught, tmp_path):
     lessons = taught.added_to(labelled)
-    assert len(lessons.smiles) == len(labelled.smiles) + len(POOL)
-    assert (lessons.fold[-len(POOL) :] == -1).all()
+    assert len(lessons.smiles) == len(labelled.smiles) + len(SMILES)
+    assert (lessons.fold[-len(SMILES) :] == -1).all()
     words = lessons.task("words")
-    np.testing.assert_array_equal(words.values[-len(POOL) :], taught.values["words"])
+    np.testing.assert_array_equal(words.values[-len(SMILES) :], taught.values["words"])
     config, dropout = recipe(student=True)
     assert dropout < recipe(student=False)[1] and config.epochs < recipe(student=False)[0].epochs
     from olfactory_transformer.core.config import ModelConfig
@@ -160,8 +173,35 @@ def test_no_structure_of_the_pool_is_a_labelled_molecule(labelled):
         "FC(F)(F)C(F)(F)F",
         *labelled.smiles,
     ]
-    found = odorant_like(listed, labelled, seed=3)
+    pool = read_pool(listed, labelled, made=0, seed=3)
     known = {connectivity(read_molecule(s)) for s in labelled.smiles}
-    assert sorted(found) == ["CCCCCCCCCO", "CCCO"]
-    assert not {connectivity(read_molecule(s)) for s in found} & known
-    assert len(odorant_like(listed, labelled, size=1)) == 1
+    assert sorted(pool.smiles) == ["CCCCCCCCCO", "CCCO"] and (pool.fold == -1).all()
+    assert not {connectivity(read_molecule(s)) for s in pool.smiles} & known
+    assert len(read_pool(listed, labelled, listed=1, made=0).smiles) == 1
+
+
+def test_analogues_are_made_of_the_molecules_of_one_fold(labelled):
+    """Where only the molecules of fold 4 have sulphur, only their analogues do."""
+    others = [f"{'C' * i}OCCS" if labelled.fold[i] == 4 else s for i, s in enumerate(labelled.smiles)]
+    data = replace(labelled, smiles=others)
+    pool = read_pool(["CCCCCCCCCO"], data, made=50)
+    assert pool.smiles[0] == "CCCCCCCCCO"
+    assert [int((pool.fold == k).sum()) for k in range(-1, 5)] == [1, 10, 10, 10, 10, 10]
+    with_sulphur = {int(f) for s, f in zip(pool.smiles, pool.fold, strict=True) if "S" in s}
+    assert with_sulphur == {4}
+    known = {connectivity(read_molecule(s)) for s in data.smiles}
+    assert not {connectivity(read_molecule(s)) for s in pool.smiles} & known
+    assert 4 not in pool.fold[pool.outside(4)] and len(pool.outside(4)) == 41
+    assert len(pool.outside(5)) == 51
+
+
+def test_volatility_is_told_by_the_networks_that_do_not_see_minimol(labelled, inputs, tmp_path):
+    """Whatever MiniMol says of a molecule, its boiling point stays as it was; its words do not."""
+    asked = [labelled.task("volatility"), labelled.task("words")]
+    quick = replace(QUICK, epochs=1)
+    one = teacher.teach(labelled, inputs, np.arange(20), asked, tmp_path / "1", quick).networks
+    minimol = -inputs.others["minimol"]
+    turned = replace(inputs, others={**inputs.others, "minimol": minimol})
+    other = teacher.teach(labelled, turned, np.arange(20), asked, tmp_path / "2", quick).networks
+    np.testing.assert_array_equal(one["volatility"], other["volatility"])
+    assert np.abs(one["words"] - other["words"]).max() > 0
