@@ -139,8 +139,8 @@ def _lessons(origin: Origin) -> str:
     )
     if origin.taught:
         text += f""" The network learned from the labels and from what teachers (dense networks and extra trees on
-            RDKit's descriptors and fingerprints and MiniMol's embedding, Gaussian processes on the networks' last
-            layers, and MiniMol itself, fine-tuned on the labels) say of {origin.taught:,} unlabelled structures: of
+            RDKit's descriptors and fingerprints and MiniMol's embedding, and Gaussian processes on the networks' last
+            layers) say of {origin.taught:,} unlabelled structures: of
             the list of the `chemicals` package (MIT), and analogues made of pieces of labelled molecules."""
     else:
         text += " The network learned from the labels alone."

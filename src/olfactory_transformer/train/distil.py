@@ -19,7 +19,7 @@ from olfactory_transformer.molecules import read_molecule
 from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
 from olfactory_transformer.train.dense import DenseConfig
 from olfactory_transformer.train.features import read_features
-from olfactory_transformer.train.minimol.network import read_embeddings
+from olfactory_transformer.train.minimol import read_embeddings
 from olfactory_transformer.train.pool import Pool
 from olfactory_transformer.train.read import FOLDS
 from olfactory_transformer.train.tasks import MODEL_TASKS, Task, TrainingSet
@@ -41,8 +41,8 @@ class SoftLabels:
     log_dilution : dict of str to ndarray (P,)
         For tasks at a dilution.
     held_out : dict of str to ndarray (R, C)
-        "networks/TASK", "trees/TASK", "process/TASK", "minimol/TASK" and "blend/TASK" -> logits or numbers
-        for held-out rows, in its order; to score the teachers by.
+        "networks/TASK", "trees/TASK", "process/TASK" and "blend/TASK" -> logits or numbers for held-out rows,
+        in its order; to score the teachers by.
     made_from : str
         What they were made from (see `digest`).
     """
@@ -126,7 +126,7 @@ def read_inputs(data: TrainingSet, pool: Pool, folder: Path) -> Inputs:
     features = read_features(smiles, folder / "features.npz")
     others = {kind: features.logs(known, kind) for kind in features.counts}
     others["minimol"] = (minimol - minimol.mean(0)) / (minimol.std(0) + 1e-6)
-    return Inputs(smiles, features.quantiles(), others)
+    return Inputs(features.quantiles(), others)
 
 
 def digest(data: TrainingSet, pool: Pool, config: DenseConfig) -> str:
@@ -186,7 +186,6 @@ def soft_labels(
             "networks": answers.networks,
             "trees": answers.trees,
             "process": answers.process,
-            "minimol": answers.minimol,
             "blend": {task.name: blend},
         }
         scored |= {

@@ -28,7 +28,7 @@ from olfactory_transformer.core.errors import DataError, MissingExtra, MoleculeE
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import MoleculeLimits, read_molecule
 from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
-from olfactory_transformer.train.minimol.network import WIDTH, MiniMol
+from olfactory_transformer.train.minimol import WIDTH, MiniMol
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.tasks import Task, TrainingSet
@@ -189,7 +189,7 @@ def _write_cache(cache: Path, limit: int | None, held_back: Set[str]) -> None:
         "smiles": np.array(list(seen)),
         "descriptors": normal_quantiles(np.array([v for v, _, _ in seen.values()])),
         "counts": np.array([c for _, c, _ in seen.values()]),
-        "minimol": network.embedding(list(seen)).astype(np.float16),
+        "minimol": network(list(seen)).astype(np.float16),
         "boiling": np.array([b for _, _, b in seen.values()], np.float32),
         "held_back": np.array(bool(held_back)),
     }

@@ -1,16 +1,15 @@
 """The teachers: estimators on descriptors, fingerprints and MiniMol that a student network learns to answer like.
 
 Several dense networks over all tasks at once, on different fingerprints so that their errors differ; extra trees a
-task; MiniMol itself, fine-tuned; and for what panels rated the mean of a Gaussian process on the dense networks' last
-layers. They are good on few molecules but slow to ask (the descriptors alone take milliseconds), so they answer for
-unlabelled structures once, and the network that ships learns from those soft labels beside the real ones (Hinton et al.
-2015, arXiv:1503.02531).
+task; and for what panels rated the mean of a Gaussian process on the networks' last layers. They are good on few
+molecules but slow to ask (the descriptors alone take milliseconds), so they answer for unlabelled structures once, and
+the network that ships learns from those soft labels beside the real ones (Hinton et al. 2015, arXiv:1503.02531).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ import torch
 from olfactory_transformer.train.dense import DenseConfig, trained
 from olfactory_transformer.train.gaussian_process import SETTINGS as PROCESS_SETTINGS
 from olfactory_transformer.train.gaussian_process import fit_process
-from olfactory_transformer.train.minimol.tuned import DEFAULTS as TUNED
-from olfactory_transformer.train.minimol.tuned import tuned
 from olfactory_transformer.train.tasks import Task, TrainingSet, known_mean
 
 Floats = npt.NDArray[np.float32]
@@ -38,10 +35,10 @@ _TREES = ("minimol", "morgan")  # what they see beside the descriptors
 _WIDTHS = (1024, 512)
 _ODDS_FLOOR = 0.003  # trees say 0 and 1
 _WITHOUT_MINIMOL = ("volatility",)  # answered by the networks that do not see it: they tell it better
-# The shares of the others in the answer (dense networks: the rest), chosen on folds 0 and 1.
+# The shares of trees and process in the answer (networks: the rest), chosen on folds 0 and 1.
 SHARES = {
-    "words": {"trees": 0.3, "minimol": 0.2},
-    "isomeric": {"trees": 0.3, "minimol": 0.2},
+    "words": {"trees": 0.3},
+    "isomeric": {"trees": 0.3},
     "ratings": {"trees": 0.2, "process": 0.4},
     "profile": {"trees": 0.1, "process": 0.75},
     "atlas": {"process": 0.75},
@@ -59,7 +56,6 @@ SETTINGS = (
     SHARES,
     _WIDTHS,
     _ODDS_FLOOR,
-    asdict(TUNED),
     *PROCESS_SETTINGS,
 )
 
@@ -70,14 +66,12 @@ class Inputs:
 
     Parameters
     ----------
-    smiles : list of str, M
     descriptors : ndarray of float32, (M, 217)
         As normal quantiles.
     others : dict of str to ndarray of float32, (M, F)
         `minimol`, its embedding, standardised, and log(1 + count) of the kinds of fingerprint (`Features.logs`).
     """
 
-    smiles: list[str]
     descriptors: Floats
     others: dict[str, Floats]
 
@@ -92,14 +86,13 @@ class Answers:
 
     Parameters
     ----------
-    networks, trees, process, minimol : dict of str to ndarray (R, C)
-        The dense networks, the extra trees, the Gaussian process and MiniMol, fine-tuned.
+    networks, trees, process : dict of str to ndarray (R, C)
+        The dense networks, the extra trees and the Gaussian process.
     """
 
     networks: dict[str, Floats]
     trees: dict[str, Floats]
     process: dict[str, Floats]
-    minimol: dict[str, Floats]
 
     def blended(self, name: str) -> Floats:
         """Return the weighted mean of all kinds, (R, C)."""
@@ -161,12 +154,7 @@ def teach(
         for task in asked
         if "process" in SHARES.get(task.name, {})
     }
-    # A trial of few epochs shortens this, too; the recipe's own are not touched.
-    tuning = replace(TUNED, seed=config.seed, epochs=min(TUNED.epochs, config.epochs))
-    by_minimol = tuned(data, molecules, folder / "minimol", tuning).answers(
-        [task for task in asked if "minimol" in SHARES.get(task.name, {})], inputs.smiles
-    )
-    return Answers(by_networks, by_trees, by_process, by_minimol)
+    return Answers(by_networks, by_trees, by_process)
 
 
 def _networks_for(name: str) -> list[bool]:

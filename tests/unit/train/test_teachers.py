@@ -25,14 +25,6 @@ POOL = Pool(
 QUICK = DenseConfig(epochs=20, batch_size=8, learning_rate=3e-3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _brief():
-    """Fine-tune MiniMol for an epoch: it is large, and tested in test_tuned_minimol.py."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(teacher, "TUNED", replace(teacher.TUNED, epochs=1))
-        yield
-
-
 @pytest.fixture(scope="module")
 def inputs(labelled, tmp_path_factory):
     return read_inputs(labelled, POOL, tmp_path_factory.mktemp("features"))
