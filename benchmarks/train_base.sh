@@ -22,5 +22,5 @@ trunk="$runs/pretrain/trunk.safetensors"
 "$olfactory" cross-validate --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/folds" \
   --jobs "$jobs" --report docs/results/cross-validation.md
 "$olfactory" train --data "$data" --trunk "$trunk" --teachers "$runs/teachers" --out "$runs/final" \
-  --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.5.0
+  --decisions "$runs/folds/decisions.json" --name olfactory-base-v1 --model-version 1.6.0
 echo "The model is in $runs/final/model; to ship it: cp $runs/final/model/* src/olfactory_transformer/pretrained/olfactory-base-v1/"
