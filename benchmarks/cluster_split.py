@@ -34,7 +34,7 @@ from olfactory_transformer.train.features import read_features
 from olfactory_transformer.train.figures import figures
 from olfactory_transformer.train.finetune import finetune, held_out_predictions, model_config, recipe
 from olfactory_transformer.train.fit import FitConfig
-from olfactory_transformer.train.pool import ANALOGUES, LISTED, read_pool
+from olfactory_transformer.train.pool import ANALOGUES, LISTED, Pool, read_pool
 from olfactory_transformer.train.read import FOLDS, connectivity, read_training_set
 from olfactory_transformer.train.report import machine, spread, table
 from olfactory_transformer.train.shipping import commit
@@ -167,10 +167,13 @@ class Trials:
     student: FitConfig = recipe(student=True)[0]
     teachers: DenseConfig = teacher.DEFAULTS
 
-    def run(self, data: TrainingSet, fold: int) -> dict[str, Held]:
+    def pool(self, data: TrainingSet) -> Pool:
+        """Return the structures that teachers label."""
+        return read_pool(structure_smiles(self.structures), data, self.listed, self.made)
+
+    def run(self, data: TrainingSet, pool: Pool, fold: int) -> dict[str, Held]:
         """Train teachers and a student; return the held-out predictions of both."""
         folder, part = self.folder, f"fold-{fold}"
-        pool = read_pool(structure_smiles(self.structures), data, self.listed, self.made)
         taught = folder / "teachers"
         inputs = read_inputs(data, pool, taught)
         soft = kept_soft_labels(taught / f"{part}.npz", data, pool, inputs, fold, self.teachers)
@@ -268,8 +271,9 @@ def main() -> None:
     if arguments.train:
         trials = Trials(arguments.out, pretrained / "trunk.safetensors", pretrained / "structures.npz")
         by_step: dict[str, Held] = {}
+        pool = trials.pool(clustered)
         for fold in folds:
-            for name, held in trials.run(clustered, fold).items():
+            for name, held in trials.run(clustered, pool, fold).items():
                 by_step.setdefault(name, {}).update(held)
         rows += [[name, "clusters", *scores(clustered, held)] for name, held in by_step.items()]
     options = " --train" * arguments.train + "".join(f" --fold {k}" for k in arguments.fold or ())

@@ -133,7 +133,7 @@ def test_networks_are_trained_on_a_split_and_the_page_of_accuracy_reads_such_run
         student=quick,
         teachers=replace(teacher.DEFAULTS, epochs=1),
     )
-    found = trials.run(data, 0)
+    found = trials.run(data, trials.pool(data), 0)
     shape = len(data.held_out("words", 0)), len(data.task("words").columns)
     assert [held["words", 0].shape for held in found.values()] == [shape] * 2
     assert cluster_split.scores(data, found["shipped recipe"])[0] == "1"

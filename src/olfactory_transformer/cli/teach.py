@@ -32,7 +32,7 @@ def teach(
     ] = None,
     made: Annotated[
         int | None,
-        typer.Option("--analogues", min=0, help="Of labelled molecules, to label, too. [default: 30000]"),
+        typer.Option("--analogues", min=0, help="Of molecules with words, to label, too. [default: 30000]"),
     ] = None,
     parts: Annotated[
         list[str] | None,

@@ -1,8 +1,9 @@
-"""Analogues of odorants: unlabelled structures that no list has, made of pieces of labelled ones.
+"""Analogues of odorants: unlabelled structures that need be in no list, made of pieces of labelled ones.
 
 Two molecules are cut at a bond and joined crosswise, or one gains, loses or changes an atom or a bond, as in a
 graph-based genetic algorithm (Jensen 2019, doi:10.1039/C8SC05372C), of which nothing is selected. Kept are structures
-like odorants, each of whose atoms has such neighbours as an atom of a known structure has.
+like odorants, each of whose atoms has such neighbours as an atom of a known structure has. Where a molecule is cut or
+grows beside a double bond, E and Z are lost.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ def analogues(
     Parameters
     ----------
     parents : sequence of str
-        SMILES of what they are made of.
+        What they are made of, canonical SMILES as `read_molecule` gives them, each of one fragment.
     known : set of int
         Neighbourhoods they may have beside those of their parents.
     taken : set of str
-        Connectivities they may not have; theirs are added.
+        Connectivities they may not have, so the parents' too; theirs are added.
 
     >>> len(analogues(["CCCCOC(C)=O", "CCC(=O)OCC"], set(), set(), 3))
     3
@@ -85,13 +86,10 @@ def analogues(
 
 
 def _sound(mol: Chem.Mol) -> str:
-    """Return the SMILES of a whole molecule with possible valences, else nothing."""
+    """Return the SMILES of a molecule with possible valences, else nothing."""
     with rdBase.BlockLogs():
         problem = Chem.SanitizeMol(mol, catchErrors=True)
-    if problem or len(Chem.GetMolFrags(mol)) > 1:
-        return ""
-    Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
-    return Chem.MolToSmiles(mol)
+    return "" if problem else Chem.MolToSmiles(mol)
 
 
 def _changed(mol: Chem.Mol, rng: np.random.Generator) -> Chem.Mol | None:

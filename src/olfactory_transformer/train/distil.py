@@ -219,11 +219,11 @@ def kept_soft_labels(
 
 
 def _asked(
-    task: Task, rows: npt.NDArray[np.int64], shown: npt.NDArray[np.int64], rng: np.random.Generator
+    task: Task, rows: npt.NDArray[np.int64], molecules: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> Task:
-    """Return the rows to ask teachers: the held-out ones, then one for each structure that is shown."""
+    """Return the rows to ask teachers: the held-out ones, then one for each of some other molecules."""
     dilution = None
     if task.log_dilution is not None:
-        chosen = rng.choice(_LOG_DILUTIONS[task.name], len(shown)).astype(np.float32)
+        chosen = rng.choice(_LOG_DILUTIONS[task.name], len(molecules)).astype(np.float32)
         dilution = np.concatenate([task.log_dilution[rows], chosen])
-    return replace(task, molecule=np.concatenate([task.molecule[rows], shown]), log_dilution=dilution)
+    return replace(task, molecule=np.concatenate([task.molecule[rows], molecules]), log_dilution=dilution)

@@ -47,7 +47,7 @@ def read_pool(
     made: int = ANALOGUES,
     seed: int = 0,
 ) -> Pool:
-    """Return up to `listed` of some structures, in random order, then `made` analogues of molecules with words.
+    """Return up to `listed` of some structures, in random order, then up to `made` analogues of molecules with words.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def read_pool(
     named = np.union1d(labelled.task("words").molecule, labelled.task("isomeric").molecule)
     for number in track(range(FOLDS), FOLDS, "making analogues"):
         parents = [labelled.smiles[i] for i in named if labelled.fold[i] == number]
-        found = analogues(parents, known, taken, made // FOLDS, seed * FOLDS + number)
+        found = analogues(parents, known, taken, -(-made // FOLDS), seed * FOLDS + number)
         smiles += found
         fold += [number] * len(found)
     return Pool(smiles, np.array(fold, np.int64))

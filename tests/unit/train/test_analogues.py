@@ -12,19 +12,20 @@ ESTERS = ["CCCCOC(C)=O", "CCC(=O)OCC", "CCCCCC(=O)OCC=C", "CC(C)CCOC(C)=O"]
 RINGS = ["COc1cc(C=O)ccc1O", r"CC(=O)/C=C/C1C(C)=CCCC1(C)C", "C[C@@H]1CC[C@@H](C(C)C)[C@H](O)C1"]
 
 
+def keys(many):
+    return {connectivity(read_molecule(smiles)) for smiles in many}
+
+
 @pytest.fixture(scope="module")
 def made():
-    return analogues(ESTERS + RINGS, set(), set(), 60)
+    return analogues(ESTERS + RINGS, set(), keys(ESTERS + RINGS), 60)
 
 
-def test_they_are_whole_molecules_like_odorants_each_once(made):
-    assert len(made) == 60
-    for smiles in made:
-        molecule = read_molecule(smiles)
-        assert molecule.smiles == smiles and like_odorant(molecule)
-        assert "." not in smiles and "*" not in smiles
+def test_they_are_new_molecules_like_odorants_each_once(made):
+    assert len(made) == len(keys(made)) == 60 and not keys(made) & keys(ESTERS + RINGS)
+    for molecule in map(read_molecule, made):
+        assert like_odorant(molecule)
         assert not any(atom.GetNumRadicalElectrons() for atom in molecule.rdmol.GetAtoms())
-    assert len({connectivity(read_molecule(s)) for s in made}) == 60
 
 
 def test_no_atom_has_neighbours_that_no_parent_or_known_structure_has(made):
@@ -42,17 +43,18 @@ def test_pieces_of_two_are_joined_and_single_places_are_changed():
 
 
 def test_the_same_seed_makes_the_same(made):
-    assert analogues(ESTERS + RINGS, set(), set(), 60) == made
-    assert analogues(ESTERS + RINGS, set(), set(), 60, seed=1) != made
+    assert analogues(ESTERS + RINGS, set(), keys(ESTERS + RINGS), 60) == made
+    assert analogues(ESTERS + RINGS, set(), keys(ESTERS + RINGS), 60, seed=1) != made
 
 
 def test_what_is_taken_is_not_made_again(made):
-    taken = {connectivity(read_molecule(s)) for s in made}
+    taken = keys(made[:30])
     again = analogues(ESTERS + RINGS, set(), taken, 20)
-    assert not set(again) & set(made) and len(taken) == 60 + len(again)
+    assert len(again) == 20 and not keys(again) & keys(made[:30])
+    assert taken == keys(made[:30]) | keys(again)
 
 
 def test_few_parents_have_few_analogues():
     assert analogues([], set(), set(), 5) == []
     assert analogues(["CCO"], set(), set(), 0) == []
-    assert len(analogues(["CCO"], set(), set(), 100)) < 100
+    assert analogues(["CCO"], set(), keys(["CCO"]), 100) == []

@@ -90,7 +90,7 @@ def test_the_digest_follows_what_is_learned_from(labelled):
     one = digest(labelled, POOL, QUICK)
     assert one == digest(labelled, POOL, QUICK)
     others = {
-        digest(labelled, Pool(SMILES, POOL.fold[:-1]), QUICK),
+        digest(labelled, replace(POOL, smiles=POOL.smiles[::-1]), QUICK),
         digest(labelled, replace(POOL, fold=np.full(6, -1)), QUICK),
         digest(labelled, POOL, replace(QUICK, epochs=21)),
         digest(replace(labelled, tasks=labelled.tasks[1:]), POOL, QUICK),
