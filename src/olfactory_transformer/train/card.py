@@ -86,7 +86,7 @@ uses the weights commercially has to clear that with the sources first.
   not rely on it. On the odour map both lie in one place.
 - Words are what perfumers and flavourists wrote, not what a panel smelled; a word that nobody wrote counts as absent.
 - Involatile molecules are sometimes given a smell, and `applicability` does not always say so: `olfactory-base-v1`
-  1.5.0 calls octacosane "waxy" and stearic acid "fatty" and "waxy", both inside. Ammonia it calls "odorless".
+  1.6.0 calls octacosane "waxy" and stearic acid "fatty" and "waxy", both inside. Ammonia it calls "odorless".
 - The files of the atlas (121 rows), thresholds (290) and profiles (200) are small: their folds differ much.
 - Rare words (about 30 molecules of training) are ranked less well than the mean suggests; see the table by word.
 - Salts, metals, polymers and SMILES of several molecules: one fragment is predicted, as if it were alone.
