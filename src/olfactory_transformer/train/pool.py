@@ -47,12 +47,14 @@ def read_pool(
     made: int = ANALOGUES,
     seed: int = 0,
 ) -> Pool:
-    """Return up to `listed` of some structures, in random order, then up to `made` analogues of molecules with words.
+    """Return up to `listed` of some structures, in random order, then analogues of molecules with words.
 
     Parameters
     ----------
     structures : sequence of str
         SMILES; those unlike odorants, or of the connectivity of a labelled molecule, are left out.
+    made : int
+        Analogues, up to as many of each fold; rounded up to a multiple of 5.
     """
     taken = {connectivity(read_molecule(smiles)) for smiles in labelled.smiles}
     smiles = _listed(structures, taken, listed, seed)
