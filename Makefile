@@ -18,7 +18,7 @@ serve: $(BASE)/.installed
 
 test: $(DEV)/.installed
 	tests/services/install.sh
-	$(DEV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder
+	$(DEV)/bin/python -m pytest --numprocesses $(JOBS) --dist loadscope --no-loadscope-reorder --max-worker-restart 1
 
 lint: $(DEV)/.installed
 	$(DEV)/bin/ruff format --check

@@ -1,5 +1,7 @@
+import faulthandler
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,21 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 from small_data import write_data_folder, write_small_model
+
+
+def pytest_collection_modifyitems(items):
+    """Refuse tests of the same name, of which xdist would run the first alone, as often as there are any."""
+    twice = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"several tests are called {twice[0]}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_exception_interact(node):
+    """Watch for a hang again, which pytest no longer does when a test has failed and its fixtures have yet to end."""
+    if isinstance(node, pytest.Item):
+        seconds = float(node.config.getini("faulthandler_timeout"))
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
 
 
 @pytest.fixture(scope="session")

@@ -140,8 +140,8 @@ def _lessons(origin: Origin) -> str:
     if origin.taught:
         text += f""" The network learned from the labels and from what teachers (dense networks and extra trees on
             RDKit's descriptors and fingerprints and MiniMol's embedding, and Gaussian processes on the networks' last
-            layers) say of {origin.taught:,} unlabelled structures: of
-            the list of the `chemicals` package (MIT), and analogues made of pieces of labelled molecules."""
+            layers) say of {origin.taught:,} unlabelled structures,
+            each listed by the `chemicals` package (MIT) or an analogue, made of pieces of labelled molecules."""
     else:
         text += " The network learned from the labels alone."
     text += """ `reference.safetensors` has the embeddings of the labelled molecules that it learned from, no labels,

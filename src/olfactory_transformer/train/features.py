@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,8 @@ from rdkit import Chem, rdBase
 from rdkit.Avalon import pyAvalonTools
 from rdkit.Chem import Descriptors, MACCSkeys, rdFingerprintGenerator
 
-from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
+from olfactory_transformer.train.processes import in_processes
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.structures import normal_quantiles
 
@@ -121,9 +119,8 @@ def read_features(smiles: Sequence[str], cache: Path) -> Features:
                 return Features(stored["descriptors"], counts)
     parts = [smiles[i : i + _AT_ONCE] for i in range(0, len(smiles), _AT_ONCE)]
     found = []
-    with ProcessPoolExecutor(cpu_limit(), mp_context=get_context("spawn")) as pool:
-        for part in track(pool.map(_described, parts), len(parts), "describing molecules"):
-            found += part
+    for part in track(in_processes(_described, parts), len(parts), "describing molecules"):
+        found += part
     features = Features(
         np.array([d for d, _ in found]), {kind: np.array([c[kind] for _, c in found]) for kind in BITS}
     )

@@ -12,7 +12,6 @@ import csv
 import math
 import warnings
 from collections.abc import Iterator, Set
-from concurrent.futures import ProcessPoolExecutor
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -23,12 +22,12 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Descriptors, rdFingerprintGenerator
 from scipy.special import ndtri
 
-from olfactory_transformer.core.cpu import cpu_limit
 from olfactory_transformer.core.errors import DataError, MissingExtra, MoleculeError
 from olfactory_transformer.model.tokenizer import MoleculeTokenizer
 from olfactory_transformer.molecules import MoleculeLimits, read_molecule
 from olfactory_transformer.train.archive import BROKEN_ARCHIVE, save_arrays
 from olfactory_transformer.train.minimol import WIDTH, MiniMol
+from olfactory_transformer.train.processes import in_processes
 from olfactory_transformer.train.progress import track
 from olfactory_transformer.train.read import connectivity
 from olfactory_transformer.train.tasks import Task, TrainingSet
@@ -117,12 +116,6 @@ def normal_quantiles(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]
     return result
 
 
-def describe(structures: dict[str, float], workers: int) -> Iterator[tuple[Described | None, float]]:
-    """Yield `_described` of every structure with its boiling point, computed by worker processes."""
-    with ProcessPoolExecutor(workers) as pool:
-        yield from zip(pool.map(_described, structures, chunksize=500), structures.values(), strict=True)
-
-
 def read_structures(cache: Path, limit: int | None = None, held_back: Set[str] = frozenset()) -> TrainingSet:
     """Return the pre-training set, computed once and kept in `cache` (a NumPy archive without pickle).
 
@@ -179,7 +172,9 @@ def _write_cache(cache: Path, limit: int | None, held_back: Set[str]) -> None:
     network = MiniMol()  # first: without it, what follows would be for nothing
     structures = dict(islice(listed_compounds().items(), limit))
     seen: dict[str, tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], float]] = {}
-    for result, boiling in track(describe(structures, cpu_limit()), len(structures), "describing structures"):
+    described = in_processes(_described, list(structures), at_once=500)
+    results = track(described, len(structures), "describing structures")
+    for result, boiling in zip(results, structures.values(), strict=True):
         if result is not None:
             smiles, values, counts = result
             if held_back and math.isfinite(boiling) and connectivity(read_molecule(smiles)) in held_back:

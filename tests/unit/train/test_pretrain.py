@@ -18,7 +18,6 @@ LISTED = {"CCCO": 370.0, "C[C@H](O)CC": 372.0, "CCCCCO": 411.0, "CCCCC": float("
 @pytest.fixture(autouse=True)
 def listed(monkeypatch):
     monkeypatch.setattr(structures, "listed_compounds", lambda: LISTED)
-    monkeypatch.setattr(structures, "cpu_limit", lambda: 1)
 
 
 def test_boiling_points_of_labelled_molecules_are_held_back_with_their_stereoisomers(tmp_path):
