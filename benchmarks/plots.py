@@ -73,6 +73,36 @@ def words_figure(
     save(figure, path)
 
 
+def curves_figure(
+    path: Path, shares: Sequence[float], curves: Sequence[tuple[str, Sequence[float], float | None]]
+) -> None:
+    """Draw a figure of each output by the share of the labels that was learned from, and its aim as a dashed line.
+
+    Parameters
+    ----------
+    shares : sequence of float, S of them
+    curves : sequence of (str, S floats, float or None)
+        Output, its figures and the aim.
+    """
+    rows = math.ceil(len(curves) / _COLUMNS)
+    figure, axes = plt.subplots(rows, _COLUMNS, sharex=True, figsize=(9, 1.7 * rows), layout="constrained")
+    for axis, curve in zip(axes.flat, [*curves, *[None] * (axes.size - len(curves))], strict=True):
+        if curve is None:
+            axis.set_visible(False)
+            continue
+        what, values, aim = curve
+        axis.plot(shares, values, "o-", color=BLUE, markersize=3)
+        if aim is not None:
+            axis.axhline(aim, color=ORANGE, linewidth=1, linestyle="--")
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(shares, [f"{share:.0%}" for share in shares])
+        axis.set_title(what, fontsize=7)
+        axis.tick_params(labelsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("share of the labelled molecules", fontsize=8)
+    save(figure, path)
+
+
 def read_table(page: str) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of a page's first Markdown table.
 

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,31 @@ def test_networks_are_trained_on_a_split_and_the_page_of_accuracy_reads_such_run
     assert "| output | shipped network | its teachers | extra trees | random forest | aim |" in page
     assert "over fold 0," in page and "chemprop was not run" in page
     assert (tmp_path / "words.svg").is_file() and "trees" in (tmp_path / "ablations.svg").read_text()
+    _learning_curve_of(tmp_path / "runs", tmp_path, data_folder, monkeypatch)
+
+
+def _learning_curve_of(runs, tmp_path, data_folder, monkeypatch):
+    import learning_curve
+
+    (runs / "pretrain").mkdir()
+    (tmp_path / "structures.npz").rename(runs / "pretrain" / "structures.npz")
+    monkeypatch.setattr(learning_curve, "read_pool", partial(learning_curve.read_pool, made=10))
+    monkeypatch.setattr(learning_curve, "DEFAULTS", replace(learning_curve.DEFAULTS, epochs=1))
+    report = tmp_path / "curve.md"
+    given = ["x", "--data", data_folder, "--runs", runs, "--fold", "0", "--report", report]
+    monkeypatch.setattr(sys, "argv", [str(part) for part in given])
+    learning_curve.main()
+    assert "over fold 0" in report.read_text() and (tmp_path / "curve.svg").is_file()
+    assert sorted(path.name for path in (runs / "learning").iterdir()) == ["fold-0-0.25", "fold-0-0.5"]
+
+
+def test_how_many_doublings_are_missing_to_an_aim():
+    from learning_curve import missing
+
+    assert missing([[0.1], [0.5, 0.7], [0.7, 0.7]], 0.9) == ["+0.100", "0.900", "2.0"]
+    assert missing([[0.1], [0.6], [0.7]], 0.7)[-1] == "reached"
+    assert missing([[0.1], [0.6], [0.6]], 0.7)[-1] == "not by more of these"
+    assert missing([[0.1], [0.6], [0.7]], None) == ["+0.100", "", ""]
 
 
 def test_pictures_are_the_same_each_time_and_name_what_they_show(tmp_path):
