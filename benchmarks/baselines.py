@@ -72,6 +72,12 @@ def chemprop(data: TrainingSet, folds: Sequence[int], folder: Path) -> Held:
     return found
 
 
+def asked_of(task: Task, rows: npt.NDArray[np.int64]) -> Task:
+    """Return some rows of a task for an estimator to answer; the values are not theirs."""
+    dilution = None if task.log_dilution is None else task.log_dilution[rows]
+    return replace(task, molecule=task.molecule[rows], log_dilution=dilution)
+
+
 def _held(
     data: TrainingSet,
     features: Array,
@@ -86,8 +92,7 @@ def _held(
         task = data.task(name)
         for fold in folds:
             rows = data.held_out(task, fold)
-            dilution = None if task.log_dilution is None else task.log_dilution[rows]
-            asked = replace(task, molecule=task.molecule[rows], log_dilution=dilution)
+            asked = asked_of(task, rows)
             learned = np.flatnonzero(data.fold != fold)
             trees = estimator(task)
             file = path.with_name(f"{path.name}-{name}-fold-{fold}.npz")

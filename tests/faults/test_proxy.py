@@ -79,10 +79,8 @@ def test_reset(proxy):
         proxy.set(reset=True)
         with pytest.raises(ConnectionResetError):
             client.recv(1)
-    with (
-        pytest.raises(ConnectionResetError),
-        connect(proxy) as client,
-    ):  # which may come before it is connected
+    # It may come before the client is connected.
+    with pytest.raises(ConnectionResetError), connect(proxy) as client:
         client.recv(1)
 
 

@@ -171,10 +171,36 @@ def _learning_curve_of(runs, tmp_path, data_folder, monkeypatch):
 def test_how_many_doublings_are_missing_to_an_aim():
     from learning_curve import missing
 
-    assert missing([[0.1], [0.5, 0.7], [0.7, 0.7]], 0.9) == ["+0.100", "0.900", "2.0"]
+    assert missing([[0.1] * 2, [0.5, 0.7], [0.7, 0.7]], 0.9) == ["0.100 (sd 0.100)", "0.900", "2.0"]
     assert missing([[0.1], [0.6], [0.7]], 0.7)[-1] == "reached"
     assert missing([[0.1], [0.6], [0.6]], 0.7)[-1] == "not by more of these"
-    assert missing([[0.1], [0.6], [0.7]], None) == ["+0.100", "", ""]
+    assert missing([[0.1], [0.6], [0.7]], None) == ["0.100", "", ""]
+
+
+def test_no_teacher_of_a_part_learns_from_the_held_out_fold_and_others_are_refused(
+    data, tmp_path, monkeypatch
+):
+    import learning_curve
+
+    from olfactory_transformer.core.errors import DataError
+    from olfactory_transformer.train.distil import SoftLabels
+    from olfactory_transformer.train.teacher import DEFAULTS
+
+    learned = []
+
+    def teach(data, inputs, molecules, asked, folder, config):
+        learned.append(molecules)
+        raise InterruptedError
+
+    monkeypatch.setattr(learning_curve, "teach", teach)
+    for part in (0.25, 0.5):
+        with pytest.raises(InterruptedError):
+            learning_curve.held_out_answers(data, None, part, [1], tmp_path, DEFAULTS)
+    assert all((data.fold[molecules] != 1).all() for molecules in learned)
+    assert len(learned[0]) == round(len(learned[1]) / 2) and set(learned[0]) < set(learned[1])
+    SoftLabels([], {}, {}, {}, "other labels").save(tmp_path / "fold-1.npz")
+    with pytest.raises(DataError, match=r"fold-1\.npz: made from other"):
+        learning_curve.of_recipe(tmp_path, "these labels", [1])
 
 
 def test_pictures_are_the_same_each_time_and_name_what_they_show(tmp_path):

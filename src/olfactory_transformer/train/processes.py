@@ -22,7 +22,7 @@ def in_processes(work: Callable[[T], R], items: Sequence[T], at_once: int = 1) -
         A function of a module, so that another process finds it.
     items : sequence
     at_once : int
-        How many a process is given at a time; if there are no more, they are done here, before one would have started.
+        How many a process is given at a time. No more than that are done in this one, sooner than another would start.
 
     >>> list(in_processes(abs, [-2, 3], at_once=10))
     [2, 3]
