@@ -86,11 +86,9 @@ def curves_figure(
     """
     rows = math.ceil(len(curves) / _COLUMNS)
     figure, axes = plt.subplots(rows, _COLUMNS, sharex=True, figsize=(9, 1.7 * rows), layout="constrained")
-    for axis, curve in zip(axes.flat, [*curves, *[None] * (axes.size - len(curves))], strict=True):
-        if curve is None:
-            axis.set_visible(False)
-            continue
-        what, values, aim = curve
+    for axis in axes.flat[len(curves) :]:
+        axis.set_visible(False)
+    for axis, (what, values, aim) in zip(axes.flat, curves, strict=False):
         axis.plot(shares, values, "o-", color=BLUE, markersize=3)
         if aim is not None:
             axis.axhline(aim, color=ORANGE, linewidth=1, linestyle="--")
